@@ -1,0 +1,1 @@
+"""What the tests stand on: real daemons, real databases, and nothing of the product's own plumbing."""

@@ -1,0 +1,76 @@
+"""DuxOS Escrow: `create_app()` puts settings, extensions, services, pages and commands together."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
+
+from webapp.config import Settings, load_config
+from webapp.extensions import csrf, db, limiter, migrate, prepare_engine
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def create_app(settings: Settings | None = None) -> Flask:
+    """The WSGI application of one instance. Without settings it reads the configured instance's.
+
+    Raises ConfigurationError when the settings are not valid. Asks neither the database nor the daemon, but makes the
+    file of the embedded database if there is none.
+    """
+    from webapp import schema
+    from webapp.blueprints import register_blueprints
+    from webapp.blueprints.api import make_flask
+    from webapp.cli import register_commands
+    from webapp.services.container import Services
+    from webapp.web import init_web
+
+    settings = settings or load_config()
+    app = make_flask(
+        "webapp",
+        instance_path=str(settings.instance_path),
+        static_folder=str(ROOT / "static"),
+        template_folder=str(ROOT / "templates"),
+    )
+    app.extensions["duxos"] = Services.of(settings)
+    _configure(app, settings)
+    _init_extensions(app)
+    init_web(app)
+    register_blueprints(app)
+    register_commands(app)
+    if schema.is_new_sqlite_file(settings.database_url):
+        schema.create_if_missing(app)
+    return app
+
+
+def _configure(app: Flask, settings: Settings) -> None:
+    from webapp.services.database import engine_options
+
+    security = settings.security
+    app.config.update(
+        SECRET_KEY=security.secret_key.get_secret_value(),
+        SQLALCHEMY_DATABASE_URI=settings.database_url,
+        SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
+        MAX_CONTENT_LENGTH=256 * 1024,
+        RATELIMIT_ENABLED=security.enable_rate_limiting,
+        RATELIMIT_STORAGE_URI=security.rate_limit_storage_url,
+        RATELIMIT_STRATEGY="sliding-window-counter",
+        RATELIMIT_HEADERS_ENABLED=True,
+        # A lost Redis must neither stop the service nor open it: each process then counts by itself.
+        RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
+    )
+    if security.trusted_proxies:
+        hops = security.trusted_proxies
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
+
+
+def _init_extensions(app: Flask) -> None:
+    import webapp.models  # noqa: F401  (makes every table known)
+
+    db.init_app(app)
+    with app.app_context():
+        prepare_engine(db.engine)
+    migrate.init_app(app, db, directory=str(Path(__file__).parent / "migrations"), render_as_batch=True, compare_type=True)
+    csrf.init_app(app)
+    limiter.init_app(app)

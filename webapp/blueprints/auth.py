@@ -1,0 +1,100 @@
+"""The ways in and out: register, log in, log out. Answers never tell whether an e-mail address has an account."""
+
+from __future__ import annotations
+
+from flask import Blueprint, Response, redirect, request
+from flask.typing import ResponseReturnValue
+from flask_limiter.util import get_remote_address
+from flask_login import current_user
+
+from webapp.blueprints.forms.auth import LogInForm, RegisterForm
+from webapp.domain.exceptions import InvalidCredentialsError, ValidationError
+from webapp.extensions import limiter
+from webapp.services.identity import Identity
+from webapp.web.current import db_session, services
+from webapp.web.guards import public, safe_next
+from webapp.web.htmx import done, render
+from webapp.web.navigation import home_url
+from webapp.web.sessions import log_in as open_session
+from webapp.web.sessions import log_out as end_session
+
+bp = Blueprint("auth", __name__)
+
+# Guessing: a few wrong passwords for one account, more for one visitor who tries many accounts.
+WRONG_PASSWORDS_PER_ACCOUNT = "10 per 15 minutes"
+WRONG_PASSWORDS_PER_VISITOR = "50 per 15 minutes"
+REGISTRATIONS_PER_VISITOR = "30 per hour"
+
+
+def _identity() -> Identity:
+    return services().identity(db_session())
+
+
+def _visitor_and_account() -> str:
+    return f"{get_remote_address()}|{request.form.get('email', '').strip().lower()[:254]}"
+
+
+def _was_refused(response: Response) -> bool:
+    return response.status_code == 422
+
+
+def _was_accepted(response: Response) -> bool:
+    return response.status_code == 303
+
+
+@bp.route("/login", methods=["GET", "POST"])
+@limiter.limit(
+    WRONG_PASSWORDS_PER_ACCOUNT, key_func=_visitor_and_account, methods=["POST"], deduct_when=_was_refused
+)
+@limiter.limit(
+    WRONG_PASSWORDS_PER_VISITOR, key_func=get_remote_address, methods=["POST"], deduct_when=_was_refused
+)
+@public
+def log_in() -> ResponseReturnValue:
+    """The log-in form, and what becomes of it."""
+    form = LogInForm()
+    if request.method == "GET":
+        if current_user.is_authenticated:
+            return redirect(home_url(), code=303)
+        form.next.data = safe_next(request.args.get("next")) or ""
+        return render("auth/log_in", form=form)
+    if form.validate():
+        try:
+            user = _identity().authenticate(form.email.data, form.password.data)
+        except InvalidCredentialsError as error:
+            form.take_errors(error)
+        else:
+            open_session(user)
+            return done(safe_next(form.next.data) or home_url())
+    return render("auth/log_in", status=422, form=form)
+
+
+@bp.route("/register", methods=["GET", "POST"])
+@limiter.limit(
+    REGISTRATIONS_PER_VISITOR, key_func=get_remote_address, methods=["POST"], deduct_when=_was_accepted
+)
+@public
+def register() -> ResponseReturnValue:
+    """The registration form, and what becomes of it. Only payers and providers register themselves."""
+    form = RegisterForm()
+    if request.method == "GET":
+        if current_user.is_authenticated:
+            return redirect(home_url(), code=303)
+        return render("auth/register", form=form)
+    if form.validate():
+        try:
+            user = _identity().register(form.email.data, form.password.data, form.role.data)
+        except ValidationError as error:
+            form.take_errors(error)
+        else:
+            open_session(user)
+            return done(home_url(), message="Welcome. Your account and its wallet are ready.")
+    return render("auth/register", status=422, form=form)
+
+
+@bp.post("/logout")
+@public
+def log_out() -> ResponseReturnValue:
+    """End the session. Whoever is logged out already is simply there."""
+    end_session()
+    return done("/login", message="You are logged out.")

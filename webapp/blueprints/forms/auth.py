@@ -1,0 +1,50 @@
+"""The forms of the ways in."""
+
+from __future__ import annotations
+
+from wtforms import EmailField, HiddenField, PasswordField, RadioField
+from wtforms.validators import EqualTo, InputRequired, Length
+
+from webapp.domain.roles import Role
+from webapp.web.forms import PageForm, stripped
+
+# What people may choose for themselves; operators and arbiters are made on the command line.
+OPEN_ROLES = (
+    (Role.PAYER.value, ("I buy compute", "Lock an amount for a task; release it when the result is right.")),
+    (Role.PROVIDER.value, ("I run nodes", "Deliver results and get paid, on the chain if you like.")),
+)
+MAX_EMAIL_LENGTH = 254
+MAX_PASSWORD_LENGTH = 200
+
+
+class LogInForm(PageForm):
+    """E-mail and password, and where to go then."""
+
+    email = EmailField(
+        "E-mail address",
+        [InputRequired("Enter your e-mail address"), Length(max=MAX_EMAIL_LENGTH)],
+        [stripped],
+    )
+    password = PasswordField(
+        "Password", [InputRequired("Enter your password"), Length(max=MAX_PASSWORD_LENGTH)]
+    )
+    next = HiddenField()
+
+
+class RegisterForm(PageForm):
+    """A new account, of a payer or a provider."""
+
+    role = RadioField(
+        "What brings you here?", [InputRequired("Choose one")], choices=OPEN_ROLES, default=Role.PAYER.value
+    )
+    email = EmailField(
+        "E-mail address",
+        [InputRequired("Enter your e-mail address"), Length(max=MAX_EMAIL_LENGTH)],
+        [stripped],
+    )
+    password = PasswordField(
+        "Password", [InputRequired("Choose a password"), Length(max=MAX_PASSWORD_LENGTH)]
+    )
+    repeated = PasswordField(
+        "Password, once more", [InputRequired("Repeat the password"), EqualTo("password", "Is not the same")]
+    )

@@ -1,0 +1,139 @@
+"""The states of an escrow, the moves between them, and who may make which.
+
+    pending -> active -> delivered -> released
+                  |          |
+                  +----------+-> refunded
+                  +----------+-> disputed -> released | refunded | resolved
+
+Terminal states hold no money; every state that holds money has a way out by itself (the clock) or by an arbiter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class Status(StrEnum):
+    """Where an escrow stands."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    DELIVERED = "delivered"
+    DISPUTED = "disputed"
+    RELEASED = "released"
+    REFUNDED = "refunded"
+    RESOLVED = "resolved"
+
+
+class Action(StrEnum):
+    """What can be done to an escrow."""
+
+    FUND = "fund"
+    DELIVER = "deliver"
+    RELEASE = "release"
+    REFUND = "refund"
+    DISPUTE = "dispute"
+    RESOLVE = "resolve"
+
+
+class Party(StrEnum):
+    """In what capacity someone acts on an escrow."""
+
+    PAYER = "payer"
+    PROVIDER = "provider"
+    VERIFIER = "verifier"
+    ARBITER = "arbiter"
+    CLOCK = "clock"
+
+
+HOLDING = frozenset({Status.ACTIVE, Status.DELIVERED, Status.DISPUTED})
+TERMINAL = frozenset({Status.RELEASED, Status.REFUNDED, Status.RESOLVED})
+
+# (from, action) -> to. What is not here cannot happen.
+MOVES: dict[tuple[Status, Action], Status] = {
+    (Status.PENDING, Action.FUND): Status.ACTIVE,
+    (Status.PENDING, Action.REFUND): Status.REFUNDED,
+    (Status.ACTIVE, Action.DELIVER): Status.DELIVERED,
+    (Status.ACTIVE, Action.RELEASE): Status.RELEASED,
+    (Status.ACTIVE, Action.REFUND): Status.REFUNDED,
+    (Status.ACTIVE, Action.DISPUTE): Status.DISPUTED,
+    (Status.DELIVERED, Action.RELEASE): Status.RELEASED,
+    (Status.DELIVERED, Action.REFUND): Status.REFUNDED,
+    (Status.DELIVERED, Action.DISPUTE): Status.DISPUTED,
+    (Status.DISPUTED, Action.RELEASE): Status.RELEASED,
+    (Status.DISPUTED, Action.REFUND): Status.REFUNDED,
+    (Status.DISPUTED, Action.RESOLVE): Status.RESOLVED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What the rules look at: the state and its two clocks."""
+
+    status: Status
+    expires_at: datetime
+    accept_by: datetime | None
+
+    def has_expired(self, now: datetime) -> bool:
+        """Whether the time to deliver is over."""
+        return now >= self.expires_at
+
+    def window_is_over(self, now: datetime) -> bool:
+        """Whether the payer's time to object to a delivery is over."""
+        return self.accept_by is not None and now >= self.accept_by
+
+
+def refusal(terms: Terms, action: Action, parties: frozenset[Party], now: datetime) -> str | None:
+    """Why someone with these capacities may not do this now; None when they may.
+
+    The state is judged elsewhere (`MOVES`); this is about rights. A provider never releases, whatever else it
+    is: the capacity that accepts has to be another one.
+    """
+    if action is Action.DELIVER:
+        if Party.PROVIDER not in parties:
+            return "only the provider may deliver"
+        if terms.has_expired(now):
+            return "the deadline for delivery has passed"
+        return None
+    if action is Action.RELEASE:
+        return _release_refusal(terms, parties, now)
+    if action is Action.REFUND:
+        return _refund_refusal(terms, parties, now)
+    return "this needs a dispute"
+
+
+def _release_refusal(terms: Terms, parties: frozenset[Party], now: datetime) -> str | None:
+    if terms.status is Status.DISPUTED:
+        return None if Party.ARBITER in parties else "an arbiter decides a disputed escrow"
+    if parties & {Party.PAYER, Party.VERIFIER}:
+        return None
+    if Party.CLOCK in parties and terms.status is Status.DELIVERED and terms.window_is_over(now):
+        return None
+    if Party.PROVIDER in parties:
+        return "a provider cannot release to itself"
+    return "only the payer or the verifier may release before the acceptance window ends"
+
+
+def _refund_refusal(terms: Terms, parties: frozenset[Party], now: datetime) -> str | None:
+    if terms.status is Status.DISPUTED:
+        return None if Party.ARBITER in parties else "an arbiter decides a disputed escrow"
+    if parties & {Party.PROVIDER, Party.VERIFIER}:
+        return None
+    if not parties & {Party.PAYER, Party.CLOCK}:
+        return "only a party of the escrow may refund it"
+    if terms.status is Status.DELIVERED:
+        return "a delivery was made in time: the provider or the verifier may refund it"
+    if not terms.has_expired(now):
+        return "the payer is refunded when the deadline has passed without a delivery"
+    return None
+
+
+def allowed_actions(terms: Terms, parties: frozenset[Party], now: datetime) -> frozenset[Action]:
+    """What someone with these capacities may do to the escrow now: both the state and the rights permit it."""
+    return frozenset(
+        action
+        for (status, action) in MOVES
+        if status is terms.status and refusal(terms, action, parties, now) is None
+    )

@@ -1,0 +1,77 @@
+"""Who can be known to the system: roles of users, scopes of signing keys, and the acting principal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from webapp.domain.exceptions import ScopeError, ValidationError
+
+
+class Role(StrEnum):
+    """What a user is here for. Payers and providers differ in emphasis only; the other two are trusted staff."""
+
+    PAYER = "payer"
+    PROVIDER = "provider"
+    OPERATOR = "operator"
+    ARBITER = "arbiter"
+
+
+class Scope(StrEnum):
+    """What a signing key may be used for."""
+
+    ESCROW_READ = "escrow:read"
+    ESCROW_CREATE = "escrow:create"
+    ESCROW_DELIVER = "escrow:deliver"
+    ESCROW_RELEASE = "escrow:release"
+    ESCROW_REFUND = "escrow:refund"
+    WALLET_READ = "wallet:read"
+    WALLET_WITHDRAW = "wallet:withdraw"
+    FUND_READ = "fund:read"
+    FUND_AIRDROP = "fund:airdrop"
+    NODE_HEARTBEAT = "node:heartbeat"
+
+
+NODE_SCOPES = (Scope.ESCROW_READ, Scope.ESCROW_DELIVER, Scope.ESCROW_REFUND, Scope.NODE_HEARTBEAT)
+
+
+def parse_scopes(values: list[str] | tuple[str, ...]) -> tuple[Scope, ...]:
+    """Known scopes, each once, in a fixed order. Raises ValidationError naming `scopes`."""
+    known = {scope.value for scope in Scope}
+    if unknown := sorted(set(values) - known):
+        raise ValidationError.of(
+            "scopes", f"unknown: {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+        )
+    if not values:
+        raise ValidationError.of("scopes", "at least one is needed")
+    return tuple(scope for scope in Scope if scope.value in values)
+
+
+@dataclass(frozen=True, slots=True)
+class Actor:
+    """Whoever causes a change, as the rules and the audit trail see it.
+
+    `name` is stable and says what kind it is: `user:7`, `key:key_ab12`, `worker`, `program`. `wallet_ids` are the
+    wallets it acts for. `scopes` is None where rights are not limited by scopes (a person, the worker).
+    """
+
+    name: str
+    wallet_ids: frozenset[int] = frozenset()
+    key_id: str | None = None
+    user_id: int | None = None
+    role: Role | None = None
+    scopes: frozenset[Scope] | None = None
+    is_clock: bool = False
+    is_program: bool = False
+
+    def require_scope(self, scope: Scope) -> None:
+        """Raises ScopeError when this is a key that lacks the scope."""
+        if self.scopes is not None and scope not in self.scopes:
+            raise ScopeError(f"this key lacks the scope {scope.value}")
+
+
+WORKER = Actor(name="worker", is_clock=True)
+
+# Code that runs inside the service itself and was given a database session and the settings. It decides for the
+# payer, as the owner of the database could; requests from outside never act under this name.
+PROGRAM = Actor(name="program", is_program=True)

@@ -1,0 +1,116 @@
+"""Proof of the books, at any moment. Each check is one statement over one snapshot, with its reason beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from webapp.domain.accounts import POOLED
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Something that is not as it must be."""
+
+    check: str
+    detail: str
+
+
+# Every check selects what is wrong: (what, expected, found). No rows means that it holds.
+_CHECKS: dict[str, str] = {
+    # An event that moved nothing is no event; amounts and ends are guarded by constraints.
+    "entry without postings": """
+        SELECT j.key, 'postings', 'none' FROM journal_entries j
+        WHERE NOT EXISTS (SELECT 1 FROM postings p WHERE p.journal_entry_id = j.id)
+    """,
+    # What people see as their balance is exactly what the journal says.
+    "wallet balance differs from its postings": """
+        SELECT 'wallet ' || w.id || ' ' || s.part, s.balance, COALESCE(i.total, 0) - COALESCE(o.total, 0)
+        FROM wallets w
+        JOIN (SELECT id, 'available' AS part, available AS balance FROM wallets
+              UNION ALL SELECT id, 'held', held FROM wallets) s ON s.id = w.id
+        LEFT JOIN (SELECT destination, SUM(amount) AS total FROM postings GROUP BY destination) i
+          ON i.destination = s.part || ':' || w.id
+        LEFT JOIN (SELECT source, SUM(amount) AS total FROM postings GROUP BY source) o
+          ON o.source = s.part || ':' || w.id
+        WHERE s.balance <> COALESCE(i.total, 0) - COALESCE(o.total, 0)
+    """,
+    # Money that moved to an account that nobody owns would be lost.
+    "posting to an unknown account": """
+        SELECT a.name, 'a wallet or a pooled account', 'neither'
+        FROM (SELECT source AS name FROM postings UNION SELECT destination FROM postings) a
+        WHERE a.name NOT IN ({pooled})
+          AND NOT EXISTS (SELECT 1 FROM wallets w
+                          WHERE a.name = 'available:' || w.id OR a.name = 'held:' || w.id)
+    """,
+    # What is held belongs to live escrows, and to nothing else.
+    "held differs from live escrows": """
+        SELECT 'wallet ' || w.id, COALESCE(e.total, 0), w.held
+        FROM wallets w
+        LEFT JOIN (SELECT payer_wallet_id, SUM(amount) AS total FROM escrows
+                   WHERE status IN ('active', 'delivered', 'disputed') GROUP BY payer_wallet_id) e
+          ON e.payer_wallet_id = w.id
+        WHERE w.held <> COALESCE(e.total, 0)
+    """,
+    # A final escrow moved its money, once, in full.
+    "final escrow without its entry": """
+        SELECT 'escrow ' || e.id, e.amount, COALESCE(m.total, 0)
+        FROM escrows e
+        LEFT JOIN (SELECT j.escrow_id, SUM(p.amount) AS total FROM journal_entries j
+                   JOIN postings p ON p.journal_entry_id = j.id
+                   WHERE j.kind IN ('escrow_release', 'escrow_refund') GROUP BY j.escrow_id) m
+          ON m.escrow_id = e.id
+        WHERE e.status IN ('released', 'refunded', 'resolved') AND e.amount <> COALESCE(m.total, 0)
+    """,
+    # What is in flight belongs to payouts that are not final.
+    "payouts in flight differ": """
+        SELECT 'payouts_in_flight', q.total, b.balance
+        FROM (SELECT COALESCE(SUM(gross + CASE WHEN fee_paid_by = 'fund' THEN COALESCE(fee, 0) ELSE 0 END), 0)
+                     AS total
+              FROM payouts WHERE status NOT IN ('confirmed', 'failed')) q,
+             (SELECT COALESCE(SUM(CASE WHEN destination = 'payouts_in_flight' THEN amount ELSE -amount END), 0)
+                     AS balance
+              FROM postings WHERE 'payouts_in_flight' IN (source, destination)) b
+        WHERE q.total <> b.balance
+    """,
+    # The community fund can never have given more than it got.
+    "the fund is overdrawn": """
+        SELECT 'fund', 'at least 0', b.balance
+        FROM (SELECT COALESCE(SUM(CASE WHEN destination = 'fund' THEN amount ELSE -amount END), 0) AS balance
+              FROM postings WHERE 'fund' IN (source, destination)) b
+        WHERE b.balance < 0
+    """,
+    # A deposit is in the books exactly when it says so.
+    "deposit differs from its entries": """
+        SELECT 'deposit ' || d.txid || ':' || d.vout, d.status, COALESCE(c.entries, 0)
+        FROM deposits d
+        LEFT JOIN (SELECT p.id, COUNT(j.id) AS entries FROM deposits p JOIN journal_entries j
+                   ON j.key IN ('deposit:' || p.txid || ':' || p.vout || ':credit:' || p.credit_round,
+                                'deposit:' || p.txid || ':' || p.vout || ':reverse:' || p.credit_round)
+                   GROUP BY p.id) c ON c.id = d.id
+        WHERE COALESCE(c.entries, 0) <> CASE d.status WHEN 'credited' THEN 1 WHEN 'reversed' THEN 2 ELSE 0 END
+    """,
+    # A checkpoint is a sum that was done early, not another truth.
+    "checkpoint differs from its postings": """
+        SELECT c.account, c.total_in - c.total_out, COALESCE(b.balance, 0)
+        FROM account_checkpoints c
+        LEFT JOIN (SELECT k.account,
+                          SUM(CASE WHEN p.destination = k.account THEN p.amount ELSE -p.amount END) AS balance
+                   FROM account_checkpoints k JOIN postings p
+                     ON k.account IN (p.source, p.destination) AND p.id <= k.last_posting_id
+                   GROUP BY k.account) b ON b.account = c.account
+        WHERE c.total_in - c.total_out <> COALESCE(b.balance, 0)
+    """,
+}
+
+
+def check_books(session: Session) -> list[Gap]:
+    """Every gap in the books; empty when they agree."""
+    pooled = ", ".join(f"'{account}'" for account in POOLED)
+    return [
+        Gap(check, f"{what}: expected {expected}, found {found}")
+        for check, statement in _CHECKS.items()
+        for what, expected, found in session.execute(text(statement.format(pooled=pooled)))
+    ]

@@ -1,0 +1,40 @@
+"""How Alembic reaches the app's database. Runs inside the app context that Flask-Migrate opens."""
+
+from alembic import context
+from flask import current_app
+from sqlalchemy import JSON
+
+from webapp.models.types import AmountType, UtcDateTime
+
+config = context.config
+migrate = current_app.extensions["migrate"]
+
+
+def run_migrations() -> None:
+    """Run online, in one transaction where the database allows it. SQLite takes its write lock at once."""
+    database = migrate.db
+    engine = database.engine.execution_options(sqlite_begin="IMMEDIATE")
+    with engine.connect() as connection:
+        context.configure(
+            connection=connection,
+            target_metadata=database.metadata,
+            render_item=_render_item,
+            **migrate.configure_args,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+
+
+def _render_item(kind, item, context):
+    """Migrations name the plain column types: they must not change when our own types do."""
+    if kind == "type" and isinstance(item, AmountType):
+        return "sa.BigInteger()"
+    if kind == "type" and isinstance(item, UtcDateTime):
+        return "sa.DateTime(timezone=True)"
+    if kind == "type" and isinstance(item, JSON):
+        context.imports.add("from sqlalchemy.dialects import postgresql")
+        return 'sa.JSON().with_variant(postgresql.JSONB(), "postgresql")'
+    return False
+
+
+run_migrations()

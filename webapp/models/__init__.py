@@ -1,0 +1,40 @@
+"""Tables only: columns, keys, constraints. Importing this package makes every table known to the metadata."""
+
+from webapp.models.community_fund import CommunityFund
+from webapp.models.deposits import ChainCursor, Deposit
+from webapp.models.disputes import Dispute
+from webapp.models.escrows import Escrow, EscrowTransaction
+from webapp.models.idempotency import IdempotencyKey
+from webapp.models.journal import AccountCheckpoint, JournalEntry, Posting
+from webapp.models.nodes import Node
+from webapp.models.operations import Alert, PayoutHalt, WorkerTask
+from webapp.models.payouts import ChainTransaction, ChainTransactionInput, Payout
+from webapp.models.signing_keys import RequestNonce, SigningKey
+from webapp.models.users import User, UserSession
+from webapp.models.wallets import DepositAddress, Wallet
+
+__all__ = [
+    "AccountCheckpoint",
+    "Alert",
+    "ChainCursor",
+    "ChainTransaction",
+    "ChainTransactionInput",
+    "CommunityFund",
+    "Deposit",
+    "DepositAddress",
+    "Dispute",
+    "Escrow",
+    "EscrowTransaction",
+    "IdempotencyKey",
+    "JournalEntry",
+    "Node",
+    "Payout",
+    "PayoutHalt",
+    "Posting",
+    "RequestNonce",
+    "SigningKey",
+    "User",
+    "UserSession",
+    "Wallet",
+    "WorkerTask",
+]

@@ -1,0 +1,55 @@
+"""Deposits seen on the chain, and how far the chain has been read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.domain.clock import utcnow
+from webapp.domain.money import ZERO, Amount
+from webapp.extensions import Base
+from webapp.models.types import AmountType, BigKey, UtcDateTime
+
+
+class Deposit(Base):
+    """One output that pays one of our addresses. `shortfall` is what was spent before the chain took it back.
+
+    `credit_round` counts the credits: each credit and each reversal is a journal entry of its own.
+    """
+
+    __tablename__ = "deposits"
+    __table_args__ = (
+        UniqueConstraint("txid", "vout"),
+        CheckConstraint("status IN ('seen', 'credited', 'reversed')", name="status_known"),
+        Index(None, "wallet_id", "id"),
+        Index(None, "status", "block_height"),
+    )
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    wallet_id: Mapped[int] = mapped_column(ForeignKey("wallets.id"))
+    address: Mapped[str] = mapped_column(ForeignKey("deposit_addresses.address"))
+    txid: Mapped[str] = mapped_column(String(64))
+    vout: Mapped[int]
+    amount: Mapped[Amount] = mapped_column(AmountType)
+    status: Mapped[str] = mapped_column(String(16), default="seen")
+    confirmations: Mapped[int] = mapped_column(default=0)
+    block_hash: Mapped[str | None] = mapped_column(String(64))
+    block_height: Mapped[int | None]
+    credit_round: Mapped[int] = mapped_column(default=0)
+    shortfall: Mapped[Amount] = mapped_column(AmountType, default=ZERO)
+    first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    credited_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class ChainCursor(Base):
+    """How far the chain has been read: one row. `since_block` is deep enough to be read again at every tick."""
+
+    __tablename__ = "chain_cursor"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    since_block: Mapped[str] = mapped_column(String(64))
+    tip_hash: Mapped[str] = mapped_column(String(64))
+    tip_height: Mapped[int]
+    read_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)

@@ -1,0 +1,91 @@
+"""Escrow contracts and their append-only audit trail."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, Uuid
+from sqlalchemy.orm import Mapped, mapped_column
+
+from webapp.domain.clock import utcnow
+from webapp.domain.escrow_states import Terms
+from webapp.domain.escrow_states import Status as EscrowStatus
+from webapp.domain.money import Amount
+from webapp.extensions import Base
+from webapp.models.types import AmountType, BigKey, JsonDocument, UtcDateTime
+
+
+class Escrow(Base):
+    """An amount that a payer locked for a task. `status` changes only by compare-and-set."""
+
+    __tablename__ = "escrows"
+    __table_args__ = (
+        CheckConstraint("amount > 0", name="amount_positive"),
+        CheckConstraint("provider_amount + community_amount = amount", name="split_is_exact"),
+        CheckConstraint("provider_amount >= 0 AND community_amount >= 0", name="split_not_negative"),
+        CheckConstraint("payer_wallet_id <> provider_wallet_id", name="two_wallets"),
+        CheckConstraint(
+            "status IN ('pending', 'active', 'delivered', 'disputed', 'released', 'refunded', 'resolved')",
+            name="status_known",
+        ),
+        Index(None, "payer_wallet_id", "id"),
+        Index(None, "provider_wallet_id", "id"),
+        Index(None, "payer_wallet_id", "status", "id"),
+        Index(None, "provider_wallet_id", "status", "id"),
+        Index(None, "verifier_key_id", "id"),
+        Index(None, "status", "expires_at"),
+        Index(None, "status", "accept_by"),
+    )
+
+    id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    payer_wallet_id: Mapped[int] = mapped_column(ForeignKey("wallets.id"))
+    provider_wallet_id: Mapped[int] = mapped_column(ForeignKey("wallets.id"))
+    amount: Mapped[Amount] = mapped_column(AmountType)
+    provider_amount: Mapped[Amount] = mapped_column(AmountType)
+    community_amount: Mapped[Amount] = mapped_column(AmountType)
+    status: Mapped[str] = mapped_column(String(16))
+    service_name: Mapped[str] = mapped_column(String(128))
+    task_id: Mapped[str] = mapped_column(String(128))
+    task_metadata: Mapped[dict[str, Any]] = mapped_column("metadata", JsonDocument, default=dict)
+    provider_node_id: Mapped[str | None] = mapped_column(ForeignKey("nodes.id"))
+    verifier_key_id: Mapped[str | None] = mapped_column(ForeignKey("signing_keys.id"))
+    expected_result_hash: Mapped[str | None] = mapped_column(String(64))
+    result_hash: Mapped[str | None] = mapped_column(String(64))
+    provider_signature: Mapped[str | None] = mapped_column(String(64))
+    refund_reason: Mapped[str | None] = mapped_column(String(500))
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    accept_by: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    delivered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    released_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    refunded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    @property
+    def terms(self) -> Terms:
+        """What the rules of `domain.escrow_states` look at."""
+        return Terms(EscrowStatus(self.status), self.expires_at, self.accept_by)
+
+
+class EscrowTransaction(Base):
+    """One event of an escrow's audit trail. The database refuses to update or delete it.
+
+    `hash` is the SHA-256 of the canonical JSON of the row with the hash of the row before it, so that nothing can be
+    taken out, put in or reordered without every later hash being wrong. `amount` is in base units where money moved.
+    """
+
+    __tablename__ = "escrow_transactions"
+    __table_args__ = (UniqueConstraint("escrow_id", "sequence"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    escrow_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("escrows.id"))
+    sequence: Mapped[int]
+    kind: Mapped[str] = mapped_column(String(32))
+    actor: Mapped[str] = mapped_column(String(64))
+    amount: Mapped[Amount | None] = mapped_column(AmountType)
+    detail: Mapped[dict[str, Any]] = mapped_column(JsonDocument, default=dict)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    previous_hash: Mapped[str] = mapped_column(String(64))
+    hash: Mapped[str] = mapped_column(String(64))

@@ -1,0 +1,58 @@
+"""Keys that programs and nodes sign with, and the nonces that they have used."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webapp.domain.clock import utcnow
+from webapp.domain.money import ZERO, Amount
+from webapp.extensions import Base
+from webapp.models.types import AmountType, JsonDocument, UtcDateTime
+from webapp.models.wallets import Wallet
+
+
+class SigningKey(Base):
+    """A secret shared with a program. It acts for one wallet, within its scopes and its spend limit.
+
+    `secret_sealed` is encrypted at rest. `spend_limit` is what the key may ever take out of the available balance;
+    None means no limit of its own.
+    """
+
+    __tablename__ = "signing_keys"
+    __table_args__ = (
+        CheckConstraint("spend_limit IS NULL OR spent <= spend_limit", name="spent_within_limit"),
+        Index(None, "wallet_id", "created_at"),
+        Index(None, "node_id"),
+    )
+
+    id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    wallet_id: Mapped[int] = mapped_column(ForeignKey("wallets.id"))
+    node_id: Mapped[str | None] = mapped_column(ForeignKey("nodes.id"))
+    label: Mapped[str] = mapped_column(String(64), default="")
+    secret_sealed: Mapped[str] = mapped_column(String(512))
+    scopes: Mapped[list[str]] = mapped_column(JsonDocument)
+    spend_limit: Mapped[Amount | None] = mapped_column(AmountType)
+    spent: Mapped[Amount] = mapped_column(AmountType, default=ZERO)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    wallet: Mapped[Wallet] = relationship()
+
+    def is_usable(self, now: datetime) -> bool:
+        """Neither revoked nor expired."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+class RequestNonce(Base):
+    """A nonce that a key has used. It stays until its request would be too old anyway."""
+
+    __tablename__ = "request_nonces"
+    __table_args__ = (Index(None, "expires_at"),)
+
+    key_id: Mapped[str] = mapped_column(String(40), primary_key=True)
+    nonce: Mapped[str] = mapped_column(String(128), primary_key=True)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)

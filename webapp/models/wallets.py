@@ -1,0 +1,52 @@
+"""Wallets with their two balances, and the deposit addresses that belong to them."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from webapp.domain.clock import utcnow
+from webapp.domain.money import ZERO, Amount
+from webapp.extensions import Base
+from webapp.models.types import AmountType, UtcDateTime
+from webapp.models.users import User
+
+
+class Wallet(Base):
+    """What someone owns here. Only `webapp.ledger` changes the balances; the database refuses an overdraft.
+
+    A wallet with a `payout_address` is paid on the chain what it earns, without asking. A wallet is frozen when the
+    chain took back a deposit that was spent: nothing leaves it until an operator lifts the freeze.
+    """
+
+    __tablename__ = "wallets"
+    __table_args__ = (
+        CheckConstraint("available >= 0", name="available_not_negative"),
+        CheckConstraint("held >= 0", name="held_not_negative"),
+        Index(None, "user_id"),
+    )
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
+    name: Mapped[str] = mapped_column(String(64), default="Main")
+    available: Mapped[Amount] = mapped_column(AmountType, default=ZERO)
+    held: Mapped[Amount] = mapped_column(AmountType, default=ZERO)
+    payout_address: Mapped[str | None] = mapped_column(String(64))
+    is_frozen: Mapped[bool] = mapped_column(default=False)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+
+    user: Mapped[User] = relationship()
+
+
+class DepositAddress(Base):
+    """An address of the daemon's wallet. One without a wallet waits in the pool; one with a wallet is its for ever."""
+
+    __tablename__ = "deposit_addresses"
+    __table_args__ = (Index(None, "wallet_id", "assigned_at"),)
+
+    address: Mapped[str] = mapped_column(String(64), primary_key=True)
+    wallet_id: Mapped[int | None] = mapped_column(ForeignKey("wallets.id"))
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    assigned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

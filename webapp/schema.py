@@ -1,0 +1,53 @@
+"""The database's schema: made on first use, never changed behind the operator's back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import flask_migrate
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from flask import Flask
+from sqlalchemy import inspect, text
+from sqlalchemy.engine import make_url
+
+from webapp.extensions import db
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+_LOCK_NUMBER = 0x44_55_58_4F_53
+
+
+def create_if_missing(app: Flask) -> None:
+    """Make the schema in a database that has no tables at all. One with an older schema is left alone.
+
+    Several processes may start at once: one makes it, the others wait.
+    """
+    with app.app_context():
+        if inspect(db.engine).get_table_names():
+            return
+        if db.engine.dialect.name == "sqlite":
+            flask_migrate.upgrade(str(MIGRATIONS))
+            return
+        with db.engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:number)"), {"number": _LOCK_NUMBER})
+            try:
+                flask_migrate.upgrade(str(MIGRATIONS))
+            finally:
+                connection.execute(text("SELECT pg_advisory_unlock(:number)"), {"number": _LOCK_NUMBER})
+
+
+def is_new_sqlite_file(database_url: str) -> bool:
+    """Whether the URL names a SQLite file that does not exist yet."""
+    url = make_url(database_url)
+    return url.get_backend_name() == "sqlite" and bool(url.database) and not Path(str(url.database)).exists()
+
+
+def newest_revision() -> str | None:
+    """The revision that the code expects."""
+    return ScriptDirectory(str(MIGRATIONS)).get_current_head()
+
+
+def present_revision() -> str | None:
+    """The revision that the database is at; None for an empty one."""
+    with db.engine.connect() as connection:
+        return MigrationContext.configure(connection).get_current_revision()

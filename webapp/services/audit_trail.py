@@ -1,0 +1,101 @@
+"""The hash-chained audit trail of an escrow: what happened, who did it, in an order that cannot be changed."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from webapp.domain.canonical import sha256_hex
+from webapp.domain.clock import to_rfc3339, utcnow
+from webapp.domain.money import Amount
+from webapp.models import Escrow, EscrowTransaction
+
+GENESIS = "0" * 64
+
+
+def lock(session: Session, escrow_id: uuid.UUID) -> None:
+    """Wait for the escrow's row: whoever appends without having changed the escrow takes its turn here."""
+    session.execute(select(Escrow.id).where(Escrow.id == escrow_id).with_for_update())
+
+
+def append(
+    session: Session,
+    escrow_id: uuid.UUID,
+    kind: str,
+    actor: str,
+    *,
+    amount: Amount | None = None,
+    detail: dict[str, Any] | None = None,
+) -> None:
+    """Add one event inside the caller's unit of work.
+
+    The caller holds the escrow's row lock (it has just changed or locked it), so that two events cannot take the same
+    place; the unique (escrow, sequence) refuses them if it did not.
+    """
+    last = session.execute(
+        select(EscrowTransaction.sequence, EscrowTransaction.hash)
+        .where(EscrowTransaction.escrow_id == escrow_id)
+        .order_by(EscrowTransaction.sequence.desc())
+        .limit(1)
+    ).first()
+    values: dict[str, Any] = {
+        "escrow_id": escrow_id,
+        "sequence": last.sequence + 1 if last else 1,
+        "kind": kind,
+        "actor": actor,
+        "amount": amount,
+        "detail": detail or {},
+        "created_at": utcnow(),
+        "previous_hash": last.hash if last else GENESIS,
+    }
+    session.execute(insert(EscrowTransaction).values(**values, hash=row_hash(values)))
+
+
+def row_hash(values: dict[str, Any]) -> str:
+    """SHA-256 over the canonical JSON of a row without its hash: ids and times as text, the amount with decimals."""
+    amount: Amount | None = values["amount"]
+    return sha256_hex(
+        {
+            "escrow_id": str(values["escrow_id"]),
+            "sequence": values["sequence"],
+            "kind": values["kind"],
+            "actor": values["actor"],
+            "amount": None if amount is None else str(amount),
+            "detail": values["detail"],
+            "created_at": to_rfc3339(values["created_at"]),
+            "previous_hash": values["previous_hash"],
+        }
+    )
+
+
+def entries(session: Session, escrow_id: uuid.UUID) -> list[EscrowTransaction]:
+    """The trail of one escrow, oldest first."""
+    return list(
+        session.scalars(
+            select(EscrowTransaction)
+            .where(EscrowTransaction.escrow_id == escrow_id)
+            .order_by(EscrowTransaction.sequence)
+        )
+    )
+
+
+def broken_links(session: Session) -> Iterator[str]:
+    """A sentence for each row of any trail whose hash, place or predecessor is not what it must be."""
+    columns = EscrowTransaction.__table__.columns
+    rows = session.execute(
+        select(*columns).order_by(columns.escrow_id, columns.sequence).execution_options(yield_per=1000)
+    )
+    escrow_id: uuid.UUID | None = None
+    sequence, previous = 0, GENESIS
+    for row in rows.mappings():
+        if row["escrow_id"] != escrow_id:
+            escrow_id, sequence, previous = row["escrow_id"], 0, GENESIS
+        sequence += 1
+        is_intact = row["sequence"] == sequence and row["previous_hash"] == previous
+        if not is_intact or row_hash(dict(row)) != row["hash"]:
+            yield f"the audit trail of escrow {escrow_id} is broken at {row['sequence']}"
+        previous = row["hash"]

@@ -1,0 +1,67 @@
+"""The services of one instance, put together once. Whoever has a database session gets the rest from here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy.orm import Session
+
+from webapp.config import Settings
+from webapp.domain.roles import Actor
+from webapp.services.community_fund_manager import CommunityFundManager
+from webapp.services.daemon_connection import daemon_for
+from webapp.services.daemon_wallet import DaemonWallet
+from webapp.services.escrow_manager import EscrowManager
+from webapp.services.identity import Identity
+from webapp.services.node_registry import NodeAuthService
+from webapp.services.secret_box import SecretBox
+from webapp.services.sessions import Sessions
+from webapp.services.signing_keys import SigningKeys
+from webapp.services.transaction_validator import TransactionValidator
+from webapp.services.wallet_integration import WalletIntegration
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Shared parts, and factories for what works on a session."""
+
+    settings: Settings
+    secret_box: SecretBox
+    daemon: DaemonWallet
+
+    @classmethod
+    def of(cls, settings: Settings) -> Services:
+        """The services of an instance."""
+        return cls(settings, SecretBox.of(settings), daemon_for(settings))
+
+    def escrow_manager(self, session: Session, actor: Actor) -> EscrowManager:
+        """Escrows, as this actor."""
+        return EscrowManager(session, self.settings, actor=actor, wallet_integration=self.wallets(session))
+
+    def wallets(self, session: Session) -> WalletIntegration:
+        """Balances, addresses, locks, payouts."""
+        return WalletIntegration(session, self.settings, self.daemon)
+
+    def fund_manager(self, session: Session) -> CommunityFundManager:
+        """The community fund."""
+        return CommunityFundManager(session, self.wallets(session), self.settings)
+
+    def validator(self, session: Session) -> TransactionValidator:
+        """Results and their signatures."""
+        return TransactionValidator(session, self.settings)
+
+    def node_auth(self, session: Session) -> NodeAuthService:
+        """Nodes and their secrets."""
+        return NodeAuthService(session, self.secret_box)
+
+    def signing_keys(self, session: Session) -> SigningKeys:
+        """Keys that programs sign with."""
+        return SigningKeys(session, self.secret_box)
+
+    def identity(self, session: Session) -> Identity:
+        """Users and passwords."""
+        return Identity(session, self.settings)
+
+    def sessions(self, session: Session) -> Sessions:
+        """Browser sessions."""
+        return Sessions(session, self.settings)

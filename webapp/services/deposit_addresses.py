@@ -1,0 +1,74 @@
+"""Deposit addresses: a stock of the daemon's addresses, handed to wallets for ever.
+
+The worker keeps the stock filled, so that a new account has an address even while the daemon is down.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from webapp.domain.clock import utcnow
+from webapp.domain.exceptions import WalletIntegrationError
+from webapp.models import DepositAddress
+from webapp.models.insert_once import insert_once
+from webapp.services.daemon_wallet import DaemonWallet
+from webapp.services.unit_of_work import unit_of_work
+
+
+def current(session: Session, wallet_id: int) -> str | None:
+    """The address that was given to the wallet last, or None."""
+    return session.scalars(
+        select(DepositAddress.address)
+        .where(DepositAddress.wallet_id == wallet_id)
+        .order_by(DepositAddress.assigned_at.desc())
+        .limit(1)
+    ).first()
+
+
+def ensure(session: Session, daemon: DaemonWallet, wallet_id: int) -> str | None:
+    """The wallet's address; a first one from the stock or the daemon if it has none. None when neither can give one."""
+    address = current(session, wallet_id) or _assign_from_stock(session, wallet_id)
+    if address is not None:
+        return address
+    try:
+        fill_stock(session, daemon, 1)
+    except WalletIntegrationError:
+        return None  # The page says that the chain is out of reach; the address comes with the next visit.
+    return _assign_from_stock(session, wallet_id)
+
+
+def fill_stock(session: Session, daemon: DaemonWallet, size: int) -> None:
+    """Ask the daemon for addresses until `size` wait. Raises WalletIntegrationError; what was got is kept.
+
+    The daemon's network is checked first: an address of another network would be lost coins.
+    """
+    waiting = select(func.count()).where(DepositAddress.wallet_id.is_(None))
+    missing = size - session.execute(waiting).scalar_one()
+    if missing <= 0:
+        return
+    session.commit()
+    daemon.require_network()
+    for _ in range(missing):
+        address = daemon.new_address("")
+        with unit_of_work(session):
+            insert_once(session, DepositAddress, {"address": address})
+
+
+def _assign_from_stock(session: Session, wallet_id: int) -> str | None:
+    with unit_of_work(session):
+        free = (
+            select(DepositAddress.address)
+            .where(DepositAddress.wallet_id.is_(None))
+            .order_by(DepositAddress.created_at)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+            .scalar_subquery()
+        )
+        return session.execute(
+            update(DepositAddress)
+            .where(DepositAddress.address == free, DepositAddress.wallet_id.is_(None))
+            .values(wallet_id=wallet_id, assigned_at=utcnow())
+            .returning(DepositAddress.address)
+            .execution_options(synchronize_session=False)
+        ).scalar()

@@ -1,0 +1,51 @@
+"""What time does to escrows: an expired one is refunded, an accepted-by-silence one is released."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.domain.clock import utcnow
+from webapp.domain.escrow_states import Status
+from webapp.domain.exceptions import ConflictError, NotFoundError, PermissionDeniedError
+from webapp.models import Escrow
+from webapp.services.escrow_manager import EscrowManager
+
+BATCH = 200
+
+
+class EscrowClock:
+    """One pass over what is due. Each escrow is a unit of work of its own; someone else may be quicker."""
+
+    def __init__(self, session: Session, manager: EscrowManager) -> None:
+        self._session = session
+        self._manager = manager
+
+    def run(self) -> int:
+        """Refund and release what is due. Returns how many changed."""
+        now = utcnow()
+        expired = self._due(Escrow.status == Status.ACTIVE, Escrow.expires_at <= now, Escrow.expires_at)
+        accepted = self._due(Escrow.status == Status.DELIVERED, Escrow.accept_by <= now, Escrow.accept_by)
+        return sum([self._refund(each) for each in expired] + [self._release(each) for each in accepted])
+
+    def _due(self, status, is_due, order) -> Sequence[uuid.UUID]:  # type: ignore[no-untyped-def]
+        ids = self._session.scalars(select(Escrow.id).where(status, is_due).order_by(order).limit(BATCH)).all()
+        self._session.commit()
+        return ids
+
+    def _refund(self, escrow_id: uuid.UUID) -> bool:
+        try:
+            self._manager.refund_escrow(escrow_id, "the deadline passed without a delivery")
+        except (ConflictError, PermissionDeniedError, NotFoundError):
+            return False  # A party acted between the look and the move.
+        return True
+
+    def _release(self, escrow_id: uuid.UUID) -> bool:
+        try:
+            self._manager.release_escrow(escrow_id)
+        except (ConflictError, PermissionDeniedError, NotFoundError):
+            return False
+        return True

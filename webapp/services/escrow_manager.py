@@ -1,0 +1,296 @@
+"""Escrows: created, delivered, released, refunded. State, ledger and audit trail change together or not at all.
+
+Rights and moves are in `domain.escrow_states`; money moves through `WalletIntegration`. A state changes by
+compare-and-set, so that of several callers exactly one succeeds; the others get EscrowStateError.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from webapp.config import Settings, load_config
+from webapp.domain.clock import to_rfc3339, utcnow
+from webapp.domain.escrow_states import MOVES, Action, Party, Status, refusal
+from webapp.domain.exceptions import (
+    EscrowStateError,
+    NotFoundError,
+    PermissionDeniedError,
+    ResultValidationError,
+    ValidationError,
+)
+from webapp.domain.money import split
+from webapp.domain.roles import PROGRAM, Actor, Role, Scope
+from webapp.models import Escrow
+from webapp.services import audit_trail
+from webapp.services.escrow_terms import TermsReader
+from webapp.services.secret_box import SecretBox
+from webapp.services.signing_keys import SigningKeys
+from webapp.services.transaction_validator import TransactionValidator
+from webapp.services.unit_of_work import unit_of_work
+from webapp.services.wallet_integration import WalletIntegration
+
+MAX_REASON_LENGTH = 500
+
+
+class EscrowManager:
+    """Acts for one `actor`. A program that holds the database session and the settings itself is trusted as
+    `domain.roles.PROGRAM`; whatever serves requests passes the actor that it has authenticated.
+    """
+
+    def __init__(
+        self,
+        db_session: Session,
+        config: Settings | None = None,
+        *,
+        actor: Actor = PROGRAM,
+        wallet_integration: WalletIntegration | None = None,
+    ) -> None:
+        self._session = db_session
+        self._settings = config or load_config()
+        self._actor = actor
+        self._wallets = wallet_integration or WalletIntegration(db_session, self._settings)
+        self._validator = TransactionValidator(db_session, self._settings)
+        self._keys = SigningKeys(db_session, SecretBox.of(self._settings))
+
+    def create_escrow(
+        self,
+        payer_wallet_id: int,
+        provider_wallet_id: int,
+        amount: object,
+        service_name: str,
+        task_id: str,
+        metadata: dict[str, Any] | None = None,
+        *,
+        provider_node_id: str | None = None,
+        verifier_key_id: str | None = None,
+        expected_result_hash: str | None = None,
+        expires_at: datetime | None = None,
+    ) -> Escrow:
+        """Lock `amount` FLOP of the payer for a task; the escrow is `active` at once.
+
+        Raises ValidationError with every wrong field, PermissionDeniedError, InsufficientFundsError,
+        FrozenWalletError, SpendLimitError. Without `expires_at` the configured deadline applies.
+        """
+        self._actor.require_scope(Scope.ESCROW_CREATE)
+        if not self._actor.is_program and payer_wallet_id not in self._actor.wallet_ids:
+            raise PermissionDeniedError("you may not spend from the payer's wallet")
+        with unit_of_work(self._session):
+            terms = TermsReader(self._session, self._settings.escrow).read(
+                payer_wallet_id=payer_wallet_id,
+                provider_wallet_id=provider_wallet_id,
+                amount=amount,
+                service_name=service_name,
+                task_id=task_id,
+                metadata=metadata,
+                provider_node_id=provider_node_id,
+                verifier_key_id=verifier_key_id,
+                expected_result_hash=expected_result_hash,
+                expires_at=expires_at,
+            )
+            provider_amount, community_amount = split(terms.amount, self._settings.escrow.fund_basis_points)
+            now = utcnow()
+            escrow = Escrow(
+                id=uuid7(),
+                payer_wallet_id=terms.payer_wallet_id,
+                provider_wallet_id=terms.provider_wallet_id,
+                amount=terms.amount,
+                provider_amount=provider_amount,
+                community_amount=community_amount,
+                status=Status.ACTIVE.value,
+                service_name=terms.service_name,
+                task_id=terms.task_id,
+                task_metadata=terms.metadata,
+                provider_node_id=terms.provider_node_id,
+                verifier_key_id=terms.verifier_key_id,
+                expected_result_hash=terms.expected_result_hash,
+                expires_at=terms.expires_at,
+                created_at=now,
+                updated_at=now,
+            )
+            self._session.add(escrow)
+            self._session.flush()
+            self._keys.spend(self._actor, escrow.amount)
+            self._wallets.lock_funds(escrow.id, escrow.payer_wallet_id, escrow.amount)
+            self._record(escrow, "created", _creation_detail(escrow))
+        return escrow
+
+    def deliver_escrow(self, escrow_id: uuid.UUID | str, result_hash: str, provider_signature: str) -> Escrow:
+        """Record the provider's signed result; the payer's acceptance window begins.
+
+        Raises EscrowStateError, PermissionDeniedError, ResultValidationError.
+        """
+        self._actor.require_scope(Scope.ESCROW_DELIVER)
+        with unit_of_work(self._session):
+            escrow = self._get(escrow_id)
+            self._check(escrow, Action.DELIVER)
+            normal = self._validator.require_valid_result(escrow, result_hash, provider_signature)
+            now = utcnow()
+            accept_by = now + timedelta(hours=self._settings.escrow.acceptance_window_hours)
+            self._move(
+                escrow,
+                Action.DELIVER,
+                result_hash=normal,
+                provider_signature=provider_signature.lower(),
+                delivered_at=now,
+                accept_by=accept_by,
+            )
+            detail = {"result_hash": normal, "accept_by": to_rfc3339(accept_by)}
+            self._record(escrow, "delivered", detail)
+        return escrow
+
+    def release_escrow(
+        self,
+        escrow_id: uuid.UUID | str,
+        result_hash: str | None = None,
+        provider_signature: str | None = None,
+    ) -> Escrow:
+        """Pay provider and fund. What was delivered need not be named again; without a delivery both are needed.
+
+        Raises EscrowStateError, PermissionDeniedError, ResultValidationError.
+        """
+        self._actor.require_scope(Scope.ESCROW_RELEASE)
+        with unit_of_work(self._session):
+            escrow = self._get(escrow_id)
+            self._check(escrow, Action.RELEASE)
+            normal, signature = self._accepted_result(escrow, result_hash, provider_signature)
+            self._move(
+                escrow,
+                Action.RELEASE,
+                result_hash=normal,
+                provider_signature=signature,
+                released_at=utcnow(),
+            )
+            self._wallets.transfer_funds(escrow)
+            self._record(
+                escrow,
+                "released",
+                {
+                    "result_hash": normal,
+                    "provider_amount": str(escrow.provider_amount),
+                    "community_amount": str(escrow.community_amount),
+                },
+            )
+            self._pay_out(escrow)
+        return escrow
+
+    def refund_escrow(self, escrow_id: uuid.UUID | str, reason: str) -> Escrow:
+        """Give the amount back to the payer. Raises EscrowStateError, PermissionDeniedError, ValidationError."""
+        self._actor.require_scope(Scope.ESCROW_REFUND)
+        text = _checked_reason(reason)
+        with unit_of_work(self._session):
+            escrow = self._get(escrow_id)
+            self._check(escrow, Action.REFUND)
+            self._move(escrow, Action.REFUND, refund_reason=text, refunded_at=utcnow())
+            self._wallets.unlock_funds(escrow.id, escrow.payer_wallet_id, escrow.amount)
+            self._record(escrow, "refunded", {"reason": text})
+        return escrow
+
+    def get_escrow(self, escrow_id: uuid.UUID | str) -> Escrow:
+        """The escrow, if the actor is one of its parties or staff. Raises NotFoundError otherwise."""
+        self._actor.require_scope(Scope.ESCROW_READ)
+        return self._get(escrow_id)
+
+    def parties(self, escrow: Escrow) -> frozenset[Party]:
+        """In what capacities the actor stands to the escrow."""
+        actor = self._actor
+        if actor.is_program:
+            return frozenset({Party.PROVIDER, Party.VERIFIER})
+        capacities = {
+            Party.PAYER: escrow.payer_wallet_id in actor.wallet_ids,
+            Party.PROVIDER: escrow.provider_wallet_id in actor.wallet_ids,
+            Party.VERIFIER: actor.key_id is not None and actor.key_id == escrow.verifier_key_id,
+            Party.CLOCK: actor.is_clock,
+        }
+        return frozenset(party for party, applies in capacities.items() if applies)
+
+    def _get(self, escrow_id: uuid.UUID | str) -> Escrow:
+        escrow = self._session.get(Escrow, _parsed_id(escrow_id), populate_existing=True)
+        is_staff = self._actor.role in (Role.OPERATOR, Role.ARBITER)
+        if escrow is None or not (is_staff or self.parties(escrow)):
+            raise NotFoundError("there is no such escrow, or it is not yours")
+        return escrow
+
+    def _check(self, escrow: Escrow, action: Action) -> None:
+        if (Status(escrow.status), action) not in MOVES:
+            raise _moved_on(escrow)
+        if reason := refusal(escrow.terms, action, self.parties(escrow), utcnow()):
+            raise PermissionDeniedError(reason)
+
+    def _move(self, escrow: Escrow, action: Action, **values: Any) -> None:
+        before = escrow.status
+        after = MOVES[Status(before), action]
+        result = self._session.execute(
+            update(Escrow)
+            .where(Escrow.id == escrow.id, Escrow.status == before)
+            .values(status=after.value, updated_at=utcnow(), **values)
+            .execution_options(synchronize_session=False)
+        )
+        self._session.refresh(escrow)
+        if result.rowcount != 1:  # type: ignore[attr-defined]
+            raise _moved_on(escrow)
+
+    def _accepted_result(
+        self, escrow: Escrow, result_hash: str | None, provider_signature: str | None
+    ) -> tuple[str, str]:
+        delivered = (escrow.result_hash, escrow.provider_signature)
+        if delivered[0] and delivered[1] and result_hash in (None, "") and provider_signature in (None, ""):
+            # Checked when it was delivered; a key that has ended since does not undo it.
+            return delivered[0], delivered[1]
+        if not result_hash or not provider_signature:
+            missing = "result_hash" if not result_hash else "provider_signature"
+            raise ResultValidationError(f"{missing}: is needed", fields={missing: "is needed"})
+        normal = self._validator.require_valid_result(escrow, result_hash, provider_signature)
+        return normal, provider_signature.lower()
+
+    def _pay_out(self, escrow: Escrow) -> None:
+        payouts = self._wallets.payouts
+        payout = payouts.queue_earning(escrow.provider_wallet_id, escrow.provider_amount, escrow.id)
+        if payout is not None:
+            detail = {"payout_id": str(payout.id), "address": payout.address}
+            audit_trail.append(
+                self._session, escrow.id, "payout_queued", "worker", amount=payout.gross, detail=detail
+            )
+
+    def _record(self, escrow: Escrow, kind: str, detail: dict[str, Any]) -> None:
+        audit_trail.append(
+            self._session, escrow.id, kind, self._actor.name, amount=escrow.amount, detail=detail
+        )
+
+
+def _creation_detail(escrow: Escrow) -> dict[str, Any]:
+    return {
+        "payer_wallet_id": escrow.payer_wallet_id,
+        "provider_wallet_id": escrow.provider_wallet_id,
+        "provider_amount": str(escrow.provider_amount),
+        "community_amount": str(escrow.community_amount),
+        "service_name": escrow.service_name,
+        "task_id": escrow.task_id,
+        "provider_node_id": escrow.provider_node_id,
+        "verifier_key_id": escrow.verifier_key_id,
+        "expected_result_hash": escrow.expected_result_hash,
+        "expires_at": to_rfc3339(escrow.expires_at),
+    }
+
+
+def _parsed_id(escrow_id: uuid.UUID | str) -> uuid.UUID:
+    try:
+        return escrow_id if isinstance(escrow_id, uuid.UUID) else uuid.UUID(escrow_id)
+    except ValueError:
+        raise NotFoundError("there is no such escrow, or it is not yours") from None
+
+
+def _checked_reason(reason: object) -> str:
+    text = reason.strip() if isinstance(reason, str) else ""
+    if not text or len(text) > MAX_REASON_LENGTH or "\0" in text:
+        raise ValidationError.of("reason", f"must be 1 to {MAX_REASON_LENGTH} characters")
+    return text
+
+
+def _moved_on(escrow: Escrow) -> EscrowStateError:
+    return EscrowStateError(f"the escrow is {escrow.status}", current_status=escrow.status)

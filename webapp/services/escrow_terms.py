@@ -1,0 +1,161 @@
+"""Reading and checking what a new escrow is asked to be. Every complaint names its field; all come at once."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from webapp.config import EscrowSettings
+from webapp.domain.canonical import normalize_result_hash
+from webapp.domain.clock import utcnow
+from webapp.domain.exceptions import InvalidAmountError, ValidationError
+from webapp.domain.money import Amount
+from webapp.models import Node, SigningKey, Wallet
+
+MAX_NAME_LENGTH = 128
+
+
+@dataclass(frozen=True, slots=True)
+class NewEscrow:
+    """Terms that passed every check."""
+
+    payer_wallet_id: int
+    provider_wallet_id: int
+    amount: Amount
+    service_name: str
+    task_id: str
+    metadata: dict[str, Any]
+    provider_node_id: str | None
+    verifier_key_id: str | None
+    expected_result_hash: str | None
+    expires_at: datetime
+
+
+class TermsReader:
+    """Collects complaints while it reads, and raises them together."""
+
+    def __init__(self, session: Session, settings: EscrowSettings) -> None:
+        self._session = session
+        self._settings = settings
+        self._complaints: dict[str, str] = {}
+
+    def read(
+        self,
+        *,
+        payer_wallet_id: int,
+        provider_wallet_id: int,
+        amount: object,
+        service_name: str,
+        task_id: str,
+        metadata: dict[str, Any] | None,
+        provider_node_id: str | None,
+        verifier_key_id: str | None,
+        expected_result_hash: str | None,
+        expires_at: datetime | None,
+    ) -> NewEscrow:
+        """The checked terms. Raises ValidationError (InvalidAmountError when only the amount is wrong)."""
+        terms = NewEscrow(
+            payer_wallet_id=payer_wallet_id,
+            provider_wallet_id=self._provider(payer_wallet_id, provider_wallet_id),
+            amount=self._amount(amount),
+            service_name=self._name("service_name", service_name),
+            task_id=self._name("task_id", task_id),
+            metadata=self._metadata(metadata),
+            provider_node_id=self._node(provider_node_id, provider_wallet_id),
+            verifier_key_id=self._verifier(verifier_key_id, provider_wallet_id),
+            expected_result_hash=self._hash(expected_result_hash),
+            expires_at=self._deadline(expires_at),
+        )
+        if self._complaints:
+            kind = InvalidAmountError if set(self._complaints) == {"amount"} else ValidationError
+            detail = "; ".join(f"{field}: {message}" for field, message in self._complaints.items())
+            raise kind(detail, fields=self._complaints)
+        return terms
+
+    def _amount(self, value: object) -> Amount:
+        try:
+            amount = Amount.parse(value)
+        except InvalidAmountError as error:
+            self._complaints |= error.fields
+            return Amount(0)
+        least, most = self._settings.min_amount, self._settings.max_amount
+        if not least <= amount <= most:
+            self._complaints["amount"] = f"must be between {least} and {most} FLOP"
+        return amount
+
+    def _provider(self, payer_wallet_id: int, provider_wallet_id: int) -> int:
+        if payer_wallet_id == provider_wallet_id:
+            self._complaints["provider_wallet_id"] = "must differ from the payer's wallet"
+        elif self._session.get(Wallet, provider_wallet_id) is None:
+            self._complaints["provider_wallet_id"] = "there is no such wallet"
+        return provider_wallet_id
+
+    def _name(self, field: str, value: object) -> str:
+        text = value.strip() if isinstance(value, str) else ""
+        if not text or len(text) > MAX_NAME_LENGTH or not text.isprintable():
+            self._complaints[field] = f"must be 1 to {MAX_NAME_LENGTH} printable characters"
+        return text
+
+    def _metadata(self, value: dict[str, Any] | None) -> dict[str, Any]:
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            self._complaints["metadata"] = "must be an object"
+            return {}
+        try:
+            size = len(json.dumps(value, allow_nan=False).encode())
+        except (TypeError, ValueError):
+            self._complaints["metadata"] = "must be plain JSON"
+            return {}
+        if size > self._settings.max_metadata_bytes:
+            self._complaints["metadata"] = f"must take at most {self._settings.max_metadata_bytes} bytes as JSON"
+        elif "\\u0000" in json.dumps(value):
+            self._complaints["metadata"] = "must not contain the character U+0000"
+        return value
+
+    def _node(self, node_id: str | None, provider_wallet_id: int) -> str | None:
+        if not node_id:
+            return None
+        node = self._session.get(Node, node_id)
+        if node is None or node.wallet_id != provider_wallet_id or node.status != "active":
+            self._complaints["provider_node_id"] = "is not an active node of the provider"
+        return node_id
+
+    def _verifier(self, key_id: str | None, provider_wallet_id: int) -> str | None:
+        if not key_id:
+            return None
+        key = self._session.get(SigningKey, key_id)
+        provider = self._session.get(Wallet, provider_wallet_id)
+        if key is None or not key.is_usable(utcnow()):
+            self._complaints["verifier_key_id"] = "is not a key that works"
+        elif provider is not None and key.wallet.user_id == provider.user_id:
+            # A provider can never release to itself, whatever name it signs under.
+            self._complaints["verifier_key_id"] = "must not belong to the provider"
+        return key_id
+
+    def _hash(self, value: str | None) -> str | None:
+        if not value:
+            return None
+        try:
+            return normalize_result_hash(value, field="expected_result_hash")
+        except ValidationError as error:
+            self._complaints |= error.fields
+            return None
+
+    def _deadline(self, value: datetime | None) -> datetime:
+        now = utcnow()
+        if value is None:
+            return now + timedelta(hours=self._settings.default_deadline_hours)
+        if not isinstance(value, datetime) or value.tzinfo is None:
+            self._complaints["expires_at"] = "must be a time with its zone"
+            return now
+        latest = now + timedelta(hours=self._settings.max_deadline_hours)
+        if not now < value <= latest:
+            self._complaints["expires_at"] = (
+                f"must be in the future, at most {self._settings.max_deadline_hours} hours"
+            )
+        return value.astimezone(UTC)

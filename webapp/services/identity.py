@@ -1,0 +1,111 @@
+"""Users: registration, passwords, and the wallet that everyone starts with."""
+
+from __future__ import annotations
+
+import threading
+from functools import cache
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerificationError
+from email_validator import EmailNotValidError, validate_email
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.config import Settings
+from webapp.domain.exceptions import InvalidCredentialsError, ValidationError
+from webapp.domain.roles import Role
+from webapp.models import User, Wallet
+from webapp.models.insert_once import insert_once
+from webapp.services.unit_of_work import unit_of_work
+
+MIN_PASSWORD_LENGTH = 10
+MAX_PASSWORD_LENGTH = 200
+
+# One hash takes 64 MiB: a rush of log-ins waits its turn instead of exhausting the machine.
+_HASHING_SLOTS = threading.BoundedSemaphore(4)
+
+
+class Identity:
+    """Users of one instance. Every method is one unit of work."""
+
+    def __init__(self, session: Session, settings: Settings) -> None:
+        self._session = session
+        self._hasher = _hasher(settings.security.password_memory_kib, settings.security.password_rounds)
+
+    def register(self, email: str, password: str, role: Role | str) -> User:
+        """A new user with a wallet. Raises ValidationError naming `email`, `password` or `role`."""
+        address = _checked_email(email)
+        _check_password(password)
+        known = _checked_role(role)
+        password_hash = self._hash(password)
+        with unit_of_work(self._session):
+            values = {"email": address, "password_hash": password_hash, "role": known.value}
+            user_id = insert_once(self._session, User, values, User.id)
+            if user_id is None:
+                raise ValidationError.of("email", "this address has an account already")
+            self._session.add(Wallet(user_id=user_id))
+        return self._session.get_one(User, user_id)
+
+    def authenticate(self, email: str, password: str) -> User:
+        """The user with this e-mail and password. Raises InvalidCredentialsError, the same for every cause."""
+        user = self._session.scalars(select(User).where(User.email == email.strip().lower())).first()
+        # An unknown address costs as much time as a wrong password, so that the answer tells nothing.
+        stored = user.password_hash if user else _decoy_hash(self._hasher)
+        is_right = self._verify(stored, password)
+        if not user or not is_right or not user.is_active:
+            raise InvalidCredentialsError()
+        if self._hasher.check_needs_rehash(stored):
+            with unit_of_work(self._session):
+                user.password_hash = self._hash(password)
+        return user
+
+    def change_password(self, user: User, old: str, new: str) -> None:
+        """Set a new password. Raises ValidationError naming `old_password` or `password`."""
+        if not self._verify(user.password_hash, old):
+            raise ValidationError.of("old_password", "is not the present password")
+        _check_password(new)
+        password_hash = self._hash(new)
+        with unit_of_work(self._session):
+            user.password_hash = password_hash
+
+    def _hash(self, password: str) -> str:
+        with _HASHING_SLOTS:
+            return self._hasher.hash(password)
+
+    def _verify(self, stored: str, password: str) -> bool:
+        try:
+            with _HASHING_SLOTS:
+                return self._hasher.verify(stored, password[: MAX_PASSWORD_LENGTH + 1])
+        except (VerificationError, InvalidHashError):
+            return False
+
+
+@cache
+def _hasher(memory_kib: int, rounds: int) -> PasswordHasher:
+    return PasswordHasher(memory_cost=memory_kib, time_cost=rounds)
+
+
+@cache
+def _decoy_hash(hasher: PasswordHasher) -> str:
+    return hasher.hash("nobody has this password")
+
+
+def _checked_email(email: str) -> str:
+    try:
+        return validate_email(email, check_deliverability=False, test_environment=True).normalized.lower()
+    except EmailNotValidError as error:
+        raise ValidationError.of("email", str(error)) from None
+
+
+def _check_password(password: str) -> None:
+    if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
+        raise ValidationError.of(
+            "password", f"must have {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters"
+        )
+
+
+def _checked_role(role: Role | str) -> Role:
+    try:
+        return Role(role)
+    except ValueError:
+        raise ValidationError.of("role", f"must be one of {', '.join(Role)}") from None

@@ -1,0 +1,103 @@
+"""One transaction for many payouts: merged outputs, chosen inputs, the fee and who bears how much of it."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from webapp.config import WalletSettings
+from webapp.domain.exceptions import TransactionError
+from webapp.domain.money import Amount, share_equally
+from webapp.models import Payout
+from webapp.services.daemon_answers import DecodedTransaction, FundedTransaction, OutPoint
+from webapp.services.daemon_wallet import DaemonWallet
+
+
+class FeeTooHighError(TransactionError):
+    """The network asks for more than the configured maximum; nothing is sent at such a price."""
+
+    slug = "fee-too-high"
+    title = "The network fee is above the maximum"
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """What one payout gets out of the transaction, in which output, at what fee."""
+
+    payout: Payout
+    output_index: int
+    fee: Amount
+    net: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class SignedTransaction:
+    """Ready to be stored and then broadcast. `fee` is what miners get; it may exceed the shares by dust change."""
+
+    txid: str
+    signed_hex: str
+    fee: Amount
+    inputs: tuple[OutPoint, ...]
+    shares: tuple[Share, ...]
+    built_on_block: str
+
+
+def build(daemon: DaemonWallet, settings: WalletSettings, payouts: Sequence[Payout]) -> SignedTransaction:
+    """Fund and sign. On any error the inputs are unlocked again and nothing is left behind.
+
+    Raises FeeTooHighError or a WalletIntegrationError.
+    """
+    outputs: dict[str, Amount] = {}
+    for payout in payouts:
+        outputs[payout.address] = outputs.get(payout.address, Amount(0)) + payout.gross
+    is_borne_by_recipient = payouts[0].fee_paid_by == "recipient"
+    tip = daemon.tip()
+    fee_rate = daemon.fee_rate_per_kb()
+    with daemon.unlocked():
+        funded = daemon.fund_transaction(outputs, fee_rate, subtract_fee=is_borne_by_recipient)
+        inputs = daemon.decode(funded.hex).inputs
+        try:
+            signed_hex = daemon.sign(funded.hex)
+            decoded = daemon.decode(signed_hex)
+            shares = _shares(payouts, decoded, funded, is_borne_by_recipient)
+            _check_fees(settings, funded.fee, shares)
+        except BaseException:
+            daemon.unlock_inputs(inputs)
+            raise
+    return SignedTransaction(decoded.txid, signed_hex, funded.fee, inputs, tuple(shares), tip.hash)
+
+
+def _shares(
+    payouts: Sequence[Payout], decoded: DecodedTransaction, funded: FundedTransaction, by_recipient: bool
+) -> list[Share]:
+    at_address = {
+        output.address: output for output in decoded.outputs if output.vout != funded.change_position
+    }
+    groups: defaultdict[str, list[Payout]] = defaultdict(list)
+    for payout in payouts:
+        groups[payout.address].append(payout)
+    shared_fees = iter(share_equally(funded.fee.base_units, len(payouts)))
+    shares = []
+    for address, group in groups.items():
+        output = at_address[address]
+        taken = sum(payout.gross.base_units for payout in group) - output.amount.base_units
+        taken_each = iter(share_equally(taken, len(group)))
+        for payout in group:
+            fee = Amount(next(taken_each) if by_recipient else next(shared_fees))
+            net = payout.gross - fee if by_recipient else payout.gross
+            shares.append(Share(payout, output.vout, fee, net))
+    return shares
+
+
+def _check_fees(settings: WalletSettings, fee: Amount, shares: Sequence[Share]) -> None:
+    highest = max(share.fee for share in shares)
+    if fee > settings.max_fee_per_transaction:
+        raise FeeTooHighError(
+            f"the transaction would cost {fee} FLOP; wallet.max_fee_per_transaction is "
+            f"{settings.max_fee_per_transaction}"
+        )
+    if highest > settings.max_fee_per_payout:
+        raise FeeTooHighError(
+            f"a payout would cost {highest} FLOP; wallet.max_fee_per_payout is {settings.max_fee_per_payout}"
+        )

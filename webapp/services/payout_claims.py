@@ -1,0 +1,90 @@
+"""Which payouts a worker is paying right now. A claim is a lease; what it allows is checked again when it is used."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from webapp.config import WalletSettings
+from webapp.domain.clock import utcnow
+from webapp.models import Payout
+from webapp.services.process_holder import HOLDER, is_known_dead
+from webapp.services.unit_of_work import unit_of_work
+
+
+def claim_due(session: Session, settings: WalletSettings) -> list[Payout]:
+    """Claim the due payouts that can share one transaction, oldest first; empty when none is due."""
+    now = utcnow()
+    token = f"{HOLDER}/{secrets.token_hex(4)}"
+    with unit_of_work(session):
+        due = select(Payout.id, Payout.fee_paid_by).where(Payout.status == "queued", Payout.next_attempt_at <= now)
+        rows = session.execute(
+            due.order_by(Payout.next_attempt_at, Payout.id)
+            .limit(settings.max_payouts_per_transaction)
+            .with_for_update(skip_locked=True)
+        ).all()
+        # The fee is taken from the outputs or added to them: a transaction can do only one of the two.
+        ids = [row.id for row in rows if row.fee_paid_by == rows[0].fee_paid_by]
+        session.execute(
+            update(Payout)
+            .where(Payout.id.in_(ids), Payout.status == "queued")
+            .values(
+                status="claimed",
+                status_since=now,
+                claim_token=token,
+                claimed_until=now + timedelta(seconds=settings.payout_lease_seconds),
+                attempts=Payout.attempts + 1,
+                reason="being built into a transaction",
+            )
+            .execution_options(synchronize_session=False)
+        )
+    return list(
+        session.scalars(
+            select(Payout)
+            .where(Payout.claim_token == token, Payout.status == "claimed")
+            .order_by(Payout.id)
+            .execution_options(populate_existing=True)
+        )
+    )
+
+
+def put_back(session: Session, payouts: list[Payout], reason: str, *, delay_seconds: int = 0) -> None:
+    """Give claimed payouts back to the queue: nothing of them is on the network."""
+    now = utcnow()
+    with unit_of_work(session):
+        for payout in payouts:
+            session.execute(
+                update(Payout)
+                .where(Payout.id == payout.id, Payout.status == "claimed", Payout.claim_token == payout.claim_token)
+                .values(
+                    status="queued",
+                    status_since=now,
+                    claim_token=None,
+                    claimed_until=None,
+                    next_attempt_at=now + timedelta(seconds=delay_seconds),
+                    reason=reason[:500],
+                )
+                .execution_options(synchronize_session=False)
+            )
+
+
+def release_abandoned(session: Session) -> int:
+    """Give back what was claimed by a process that is gone or too slow. Returns how many.
+
+    Nothing of it can be on the network: only a stored transaction is ever broadcast, and storing one checks that
+    the claim still stands.
+    """
+    now = utcnow()
+    claimed = session.scalars(select(Payout).where(Payout.status == "claimed")).all()
+    abandoned = [
+        payout
+        for payout in claimed
+        if (payout.claimed_until and payout.claimed_until < now)
+        or is_known_dead((payout.claim_token or "").partition("/")[0])
+    ]
+    if abandoned:
+        put_back(session, abandoned, "the worker that was building it stopped")
+    return len(abandoned)

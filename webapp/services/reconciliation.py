@@ -1,0 +1,144 @@
+"""The books against the coins: what the daemon must hold, what it holds, and what happens when coins are missing.
+
+Every coin that came in is in `chain` with a minus; what left is a plus, and `network_fees` went to miners. So
+
+    must hold = -(chain) - network_fees + uncredited deposits that have confirmed - payouts that the network has
+
+More coins than that are unexplained but harmless (an operator's own, say); fewer are a gap.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field
+
+import structlog
+from sqlalchemy import BigInteger, func, select, type_coerce
+from sqlalchemy.orm import Session
+
+from webapp.domain import accounts
+from webapp.domain.exceptions import WalletIntegrationError
+from webapp.domain.money import format_signed
+from webapp.ledger import pooled
+from webapp.ledger.integrity import Gap, check_books
+from webapp.models import ChainTransaction, Deposit, Payout
+from webapp.services import audit_trail, payout_halts
+from webapp.services.daemon_wallet import DaemonWallet
+from webapp.services.unit_of_work import unit_of_work
+
+log = structlog.get_logger(__name__)
+
+HALT_CAUSE = "integrity"
+
+
+@dataclass(frozen=True, slots=True)
+class Coins:
+    """Base units that the daemon must hold and holds. `unexplained` is negative when coins are missing."""
+
+    expected: int
+    held: int
+
+    @property
+    def unexplained(self) -> int:
+        """What is there beyond what must be."""
+        return self.held - self.expected
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """The result of a check. `coins` is None when the daemon was not in reach: `coins_note` says why."""
+
+    gaps: list[Gap] = field(default_factory=list)
+    coins: Coins | None = None
+    coins_note: str = ""
+
+    def to_json(self) -> str:
+        """One JSON object: `ok`, `gaps`, and the coins in FLOP."""
+        coins = self.coins
+        return json.dumps(
+            {
+                "ok": not self.gaps,
+                "gaps": [asdict(gap) for gap in self.gaps],
+                "coins_expected": format_signed(coins.expected) if coins else None,
+                "coins_held": format_signed(coins.held) if coins else None,
+                "coins_unexplained": format_signed(coins.unexplained) if coins else None,
+                "coins_note": self.coins_note,
+            }
+        )
+
+    def lines(self) -> list[str]:
+        """The same for a reader."""
+        lines = [f"GAP  {gap.check}: {gap.detail}" for gap in self.gaps] or ["The books agree."]
+        if self.coins:
+            lines.append(
+                f"The daemon holds {format_signed(self.coins.held)} FLOP and must hold "
+                f"{format_signed(self.coins.expected)}; {format_signed(self.coins.unexplained)} is unexplained."
+            )
+        else:
+            lines.append(f"The coins were not counted: {self.coins_note}")
+        return lines
+
+
+def full_check(session: Session, daemon: DaemonWallet) -> Report:
+    """Everything: the books, every audit trail, and the coins if the daemon is in reach."""
+    gaps = check_books(session)
+    gaps += [Gap("broken audit trail", sentence) for sentence in audit_trail.broken_links(session)]
+    try:
+        coins = count_coins(session, daemon)
+    except WalletIntegrationError as error:
+        return Report(gaps, None, error.detail)
+    if coins.unexplained < 0:
+        gaps.append(Gap("coins are missing", f"{format_signed(-coins.unexplained)} FLOP less than there must be"))
+    return Report(gaps, coins)
+
+
+def count_coins(session: Session, daemon: DaemonWallet) -> Coins:
+    """What must be there and what is. Raises WalletIntegrationError.
+
+    A payment that moves between the two looks would be a false alarm, so a shortage is looked at once more.
+    """
+    for _ in range(3):
+        before = _expected(session)
+        session.rollback()
+        held = daemon.balance().base_units
+        after = _expected(session)
+        session.rollback()
+        if before == after and held >= before:
+            break
+    return Coins(after, held)
+
+
+def check_and_halt(session: Session, daemon: DaemonWallet) -> Report:
+    """The worker's check: a gap halts payouts and raises an alert; nothing else stops. It never lifts a halt."""
+    report = full_check(session, daemon)
+    session.rollback()
+    if report.gaps:
+        detail = "; ".join(f"{gap.check}: {gap.detail}" for gap in report.gaps)
+        log.error("ledger_check_found_gaps", gaps=len(report.gaps), detail=detail[:500])
+        with unit_of_work(session):
+            payout_halts.halt(session, HALT_CAUSE, detail)
+    return report
+
+
+def _expected(session: Session) -> int:
+    inside = -pooled.balance(session, accounts.CHAIN) - pooled.balance(session, accounts.NETWORK_FEES)
+    return inside + _confirmed_uncredited(session) - _on_the_network(session)
+
+
+def _confirmed_uncredited(session: Session) -> int:
+    return _sum(session, Deposit.amount, Deposit.status != "credited", Deposit.confirmations > 0)
+
+
+def _on_the_network(session: Session) -> int:
+    # Signed and unknown ones may be on the network or not: counting them keeps the alarm quiet either way.
+    statement = (
+        select(func.coalesce(func.sum(type_coerce(Payout.net, BigInteger) + type_coerce(Payout.fee, BigInteger)), 0))
+        .join(ChainTransaction, ChainTransaction.id == Payout.transaction_id)
+        .where(Payout.status.in_(("signed", "broadcast", "unknown")))
+    )
+    return int(session.execute(statement).scalar_one())
+
+
+def _sum(session: Session, column, *conditions) -> int:  # type: ignore[no-untyped-def]
+    amount = type_coerce(column, BigInteger)
+    return int(session.execute(select(func.coalesce(func.sum(amount), 0)).where(*conditions)).scalar_one())

@@ -1,0 +1,110 @@
+"""Browser sessions: opened, found, listed, revoked. They end after `session_timeout_minutes` without use."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.orm import Session
+
+from webapp.config import Settings
+from webapp.domain.clock import utcnow
+from webapp.domain.exceptions import NotFoundError
+from webapp.models import User, UserSession
+from webapp.services.unit_of_work import unit_of_work
+
+ABSOLUTE_LIFETIME = timedelta(days=14)
+# A page view refreshes the idle clock at most this often, so that reading does not write every time.
+REFRESH_INTERVAL = timedelta(seconds=60)
+
+
+class Sessions:
+    """The sessions of one instance. Tokens are shown once to the browser; the database knows their SHA-256."""
+
+    def __init__(self, session: Session, settings: Settings) -> None:
+        self._session = session
+        self._idle_limit = timedelta(minutes=settings.security.session_timeout_minutes)
+
+    def open(self, user: User, *, ip_address: str = "", user_agent: str = "") -> str:
+        """Open a session and return its token."""
+        token = secrets.token_urlsafe(32)
+        with unit_of_work(self._session):
+            self._session.add(
+                UserSession(
+                    token_hash=_hash(token),
+                    user_id=user.id,
+                    ip_address=ip_address[:45],
+                    user_agent=user_agent[:255],
+                )
+            )
+        return token
+
+    def find(self, token: str) -> UserSession | None:
+        """The live session of a token, its idle clock refreshed; None when revoked, expired or unknown."""
+        statement = select(UserSession).where(UserSession.token_hash == _hash(token))
+        row = self._session.scalars(statement).first()
+        now = utcnow()
+        if row is None or not self._is_live(row, now) or not row.user.is_active:
+            return None
+        if now - row.last_seen_at >= REFRESH_INTERVAL:
+            with unit_of_work(self._session):
+                row.last_seen_at = now
+        return row
+
+    def list_live(self, user: User) -> list[UserSession]:
+        """The user's live sessions, the most recent first."""
+        rows = self._session.scalars(
+            select(UserSession)
+            .where(UserSession.user_id == user.id, UserSession.revoked_at.is_(None))
+            .order_by(UserSession.id.desc())
+        )
+        now = utcnow()
+        return [row for row in rows if self._is_live(row, now)]
+
+    def revoke(self, user: User, session_id: int) -> None:
+        """End one session of the user. Raises NotFoundError when it is not theirs or has ended."""
+        with unit_of_work(self._session):
+            result = self._session.execute(
+                update(UserSession)
+                .where(
+                    UserSession.id == session_id,
+                    UserSession.user_id == user.id,
+                    UserSession.revoked_at.is_(None),
+                )
+                .values(revoked_at=utcnow())
+            )
+            if result.rowcount != 1:  # type: ignore[attr-defined]
+                raise NotFoundError("there is no such session")
+
+    def revoke_all(self, user: User, *, except_id: int | None = None) -> None:
+        """End every session of the user, but for the one named."""
+        with unit_of_work(self._session):
+            self._session.execute(
+                update(UserSession)
+                .where(
+                    UserSession.user_id == user.id,
+                    UserSession.revoked_at.is_(None),
+                    UserSession.id != (except_id or 0),
+                )
+                .values(revoked_at=utcnow())
+            )
+
+    def purge(self) -> None:
+        """Forget sessions that could not be live any more."""
+        with unit_of_work(self._session):
+            self._session.execute(
+                delete(UserSession).where(UserSession.created_at < utcnow() - ABSOLUTE_LIFETIME)
+            )
+
+    def _is_live(self, row: UserSession, now: datetime) -> bool:
+        return (
+            row.revoked_at is None
+            and now - row.last_seen_at < self._idle_limit
+            and now - row.created_at < ABSOLUTE_LIFETIME
+        )
+
+
+def _hash(token: str) -> str:
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -1,0 +1,165 @@
+"""Keys that programs sign with: issued, listed, spent from, rotated, revoked."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import BigInteger, select, type_coerce, update
+from sqlalchemy.orm import Session
+
+from webapp.domain.clock import utcnow
+from webapp.domain.exceptions import NotFoundError, SpendLimitError, ValidationError
+from webapp.domain.money import Amount
+from webapp.domain.roles import Actor, Role, Scope, parse_scopes
+from webapp.models import SigningKey, User, Wallet
+from webapp.services.secret_box import SecretBox
+from webapp.services.unit_of_work import unit_of_work
+
+
+@dataclass(frozen=True, slots=True)
+class IssuedKey:
+    """A key with its secret, which is shown this once."""
+
+    key_id: str
+    secret: str
+    scopes: tuple[Scope, ...]
+
+
+class SigningKeys:
+    """The signing keys of one instance."""
+
+    def __init__(self, session: Session, box: SecretBox) -> None:
+        self._session = session
+        self._box = box
+
+    def create(
+        self,
+        wallet_id: int,
+        scopes: list[str] | tuple[str, ...],
+        *,
+        label: str = "",
+        spend_limit: Amount | None = None,
+        expires_at: datetime | None = None,
+        node_id: str | None = None,
+    ) -> IssuedKey:
+        """A new key of the wallet. Raises NotFoundError for the wallet, ValidationError naming the field.
+
+        `fund:airdrop` gives away the community's money, so only a wallet of an operator can carry it.
+        """
+        known = parse_scopes(scopes)
+        if len(label) > 64:
+            raise ValidationError.of("label", "must have at most 64 characters")
+        if expires_at is not None and expires_at <= utcnow():
+            raise ValidationError.of("expires_at", "must be in the future")
+        key_id, secret = f"key_{secrets.token_hex(10)}", secrets.token_urlsafe(32)
+        with unit_of_work(self._session):
+            self._check_owner(wallet_id, known)
+            self._session.add(
+                SigningKey(
+                    id=key_id,
+                    wallet_id=wallet_id,
+                    node_id=node_id,
+                    label=label,
+                    secret_sealed=self._box.seal(secret),
+                    scopes=[scope.value for scope in known],
+                    spend_limit=spend_limit,
+                    expires_at=expires_at,
+                )
+            )
+        return IssuedKey(key_id, secret, known)
+
+    def _check_owner(self, wallet_id: int, scopes: tuple[Scope, ...]) -> None:
+        wallet = self._session.get(Wallet, wallet_id)
+        if wallet is None:
+            raise NotFoundError(f"there is no wallet {wallet_id}")
+        owner = self._session.get_one(User, wallet.user_id)
+        if Scope.FUND_AIRDROP in scopes and not owner.has_role(Role.OPERATOR):
+            raise ValidationError.of("scopes", f"{Scope.FUND_AIRDROP} is for operators' wallets only")
+
+    def find_usable(self, key_id: str) -> tuple[SigningKey, str] | None:
+        """The key and its secret, or None when it is unknown, expired, revoked, or its owner may not log in."""
+        key = self._session.get(SigningKey, key_id, populate_existing=True)
+        if key is None or not key.is_usable(utcnow()) or not self._owner_is_active(key):
+            return None
+        return key, self._box.open(key.secret_sealed)
+
+    def _owner_is_active(self, key: SigningKey) -> bool:
+        statement = select(User.is_active).join(Wallet, Wallet.user_id == User.id).where(Wallet.id == key.wallet_id)
+        return bool(self._session.execute(statement).scalar())
+
+    def list_for_wallet(self, wallet_id: int) -> list[SigningKey]:
+        """The wallet's keys, the newest first, with those that no longer work."""
+        return list(
+            self._session.scalars(
+                select(SigningKey)
+                .where(SigningKey.wallet_id == wallet_id)
+                .order_by(SigningKey.created_at.desc(), SigningKey.id)
+            )
+        )
+
+    def revoke(self, key_id: str, wallet_ids: frozenset[int]) -> None:
+        """End a key of one of these wallets at once. Raises NotFoundError when there is none that works."""
+        with unit_of_work(self._session):
+            result = self._session.execute(
+                update(SigningKey)
+                .where(
+                    SigningKey.id == key_id,
+                    SigningKey.wallet_id.in_(wallet_ids),
+                    SigningKey.revoked_at.is_(None),
+                )
+                .values(revoked_at=utcnow())
+            )
+            if result.rowcount != 1:  # type: ignore[attr-defined]
+                raise NotFoundError("there is no such key")
+
+    def rotate(self, key_id: str, overlap: timedelta) -> IssuedKey:
+        """A new key like this one, which itself works for `overlap` more."""
+        now = utcnow()
+        with unit_of_work(self._session):
+            old = self._session.get(SigningKey, key_id, populate_existing=True)
+            if old is None or not old.is_usable(now):
+                raise NotFoundError("there is no such key")
+            left = old.spend_limit - old.spent if old.spend_limit is not None else None
+            issued = self.create(
+                old.wallet_id,
+                old.scopes,
+                label=old.label,
+                spend_limit=left,
+                expires_at=old.expires_at,
+                node_id=old.node_id,
+            )
+            end = now + overlap
+            old.expires_at = min(end, old.expires_at) if old.expires_at else end
+        return issued
+
+    def spend(self, actor: Actor, amount: Amount) -> None:
+        """Count `amount` against the acting key's limit, in the caller's unit of work. Raises SpendLimitError.
+
+        Only keys with a limit have a row to update: the others do not queue behind each other.
+        """
+        if actor.key_id is None:
+            return
+        key = self._session.get_one(SigningKey, actor.key_id)
+        if key.spend_limit is None:
+            return
+        spent = type_coerce(SigningKey.spent, BigInteger) + amount.base_units
+        result = self._session.execute(
+            update(SigningKey)
+            .where(SigningKey.id == key.id, spent <= type_coerce(SigningKey.spend_limit, BigInteger))
+            .values(spent=spent)
+            .execution_options(synchronize_session=False)
+        )
+        if result.rowcount != 1:  # type: ignore[attr-defined]
+            raise SpendLimitError(f"the key may spend {key.spend_limit} FLOP in all; this would exceed it")
+
+
+def actor_of(key: SigningKey) -> Actor:
+    """The principal that signs with this key."""
+    return Actor(
+        name=f"key:{key.id}",
+        wallet_ids=frozenset({key.wallet_id}),
+        key_id=key.id,
+        scopes=frozenset(Scope(scope) for scope in key.scopes),
+    )

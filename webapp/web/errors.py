@@ -1,0 +1,116 @@
+"""What a caller reads when something goes wrong: a page, a message for HTMX, or an RFC 9457 problem document.
+
+`type` of a problem is `urn:duxos:problem:<slug>`; the slug is stable, `detail` is for people. Causes of our own
+failures (500) go to the log and never to the caller.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+
+from flask import Flask, Response, make_response, render_template, request
+from flask_wtf.csrf import CSRFError
+from werkzeug.exceptions import HTTPException
+
+from webapp.domain.exceptions import DuxosError
+from webapp.web.guards import login_url
+from webapp.web.htmx import is_htmx
+from webapp.web.negotiation import wants_problem
+
+PROBLEM_TYPE_PREFIX = "urn:duxos:problem:"
+PROBLEM_MIMETYPE = "application/problem+json"
+
+# (slug, title, sentence) for what the web framework raises.
+HTTP_PROBLEMS = {
+    400: ("bad-request", "The request could not be read", "Something in it is missing or malformed."),
+    401: ("authentication-required", "Authentication is required", "Log in, or sign the request."),
+    403: ("permission-denied", "You may not do this", "This is not open to you."),
+    404: ("not-found", "Not found", "There is nothing at this address."),
+    405: (
+        "method-not-allowed",
+        "This method is not allowed here",
+        "The address exists, but not for this method.",
+    ),
+    413: ("too-large", "The request is too large", "Send less at once."),
+    415: ("unsupported-media-type", "This media type is not supported", "Send application/json."),
+    429: ("rate-limited", "Too many requests", "Wait for a moment, then try again."),
+    500: ("internal-error", "Something went wrong", "The failure is ours and has been logged."),
+}
+CSRF_PROBLEM = ("csrf", "The form has expired", "Go back, load the page again, and repeat what you did.")
+ERROR_PAGES = frozenset({403, 404, 429, 500})
+
+_log = logging.getLogger(__name__)
+
+
+def problem(
+    status: int, slug: str, title: str, detail: str, fields: Mapping[str, str] | None = None
+) -> Response:
+    """A problem document. `fields` maps input fields to messages and becomes its `errors` list."""
+    body: dict[str, object] = {
+        "type": PROBLEM_TYPE_PREFIX + slug,
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "instance": request.path,
+    }
+    if fields:
+        body["errors"] = [{"field": field, "message": message} for field, message in fields.items()]
+    return Response(json.dumps(body), status=status, mimetype=PROBLEM_MIMETYPE)
+
+
+def answer(
+    status: int, slug: str, title: str, detail: str, fields: Mapping[str, str] | None = None
+) -> Response:
+    """The error in the form that the present request wants."""
+    if wants_problem():
+        return problem(status, slug, title, detail, fields)
+    if is_htmx():
+        return _htmx_message(status, title, detail)
+    name = "500" if status >= 500 else str(status) if status in ERROR_PAGES else "problem"
+    return make_response(
+        render_template(f"pages/errors/{name}.html", status=status, title=title, detail=detail), status
+    )
+
+
+def _htmx_message(status: int, title: str, detail: str) -> Response:
+    link = login_url() if status == 401 else None
+    body = render_template("partials/problem.html", title=f"{title}.", detail=detail, login_url=link)
+    # 409 and 422 usually bring the partial that was asked for: this one belongs into the live region instead.
+    headers = {"HX-Retarget": "#messages", "HX-Reswap": "innerHTML"}
+    return make_response(body, status, headers)
+
+
+def _on_duxos_error(error: DuxosError) -> Response:
+    if error.status == 500:
+        _log.error("%s: %s", type(error).__name__, error.detail, exc_info=error)
+        return answer(500, *HTTP_PROBLEMS[500])
+    response = answer(error.status, error.slug, error.title, error.detail, error.fields)
+    if error.status == 401 and response.mimetype == PROBLEM_MIMETYPE:
+        response.headers["WWW-Authenticate"] = 'Signature realm="duxos"'
+    return response
+
+
+def _on_http_exception(error: HTTPException) -> Response:
+    status = error.code or 500
+    if error.response is not None or status < 400:
+        return make_response(error.get_response())
+    if isinstance(error, CSRFError):
+        slug, title, detail = CSRF_PROBLEM
+    elif status in HTTP_PROBLEMS:
+        slug, title, detail = HTTP_PROBLEMS[status]
+    else:
+        slug, title, detail = "http-error", error.name, error.description or ""
+    response = answer(status, slug, title, detail)
+    # Allow, Retry-After and their like belong to the error; its content type does not.
+    for name, value in error.get_headers():
+        if name.lower() not in {"content-type", "content-length"}:
+            response.headers[name] = value
+    return response
+
+
+def init_errors(app: Flask) -> None:
+    """Register the handlers. Unexpected exceptions reach Flask's own log before their page is made."""
+    app.register_error_handler(DuxosError, _on_duxos_error)
+    app.register_error_handler(HTTPException, _on_http_exception)

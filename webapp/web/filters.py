@@ -1,0 +1,98 @@
+"""What templates may do with values: amounts, ids, times, states, form fields. They draw; they decide nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from flask import Flask
+from jinja2 import StrictUndefined
+from markupsafe import Markup
+from wtforms import Field
+
+from webapp.domain.clock import to_rfc3339, utcnow
+from webapp.domain.money import Amount
+from webapp.web.states import state_look
+
+SHORT_ID_LENGTH = 16
+SHOWN_DECIMALS = 2
+
+_STEPS = ((86400, "day"), (3600, "hour"), (60, "minute"))
+
+
+class Figure(NamedTuple):
+    """An amount in two parts that together are its eight decimals: the tail is zeros that may be drawn paler."""
+
+    head: str
+    tail: str
+
+
+def figure(amount: Amount) -> Figure:
+    """`1,234.50` and `000000`: the thousands are set apart, the trailing zeros after two decimals split off."""
+    whole, decimals = str(amount).split(".")
+    kept = max(SHOWN_DECIMALS, len(decimals.rstrip("0")))
+    return Figure(f"{int(whole):,}.{decimals[:kept]}", decimals[kept:])
+
+
+def money(amount: Amount) -> str:
+    """An amount in running text, with its unit: `1,234.50000000 FLOP`. On its own use the macro of the same name."""
+    return f"{''.join(figure(amount))}\u00a0FLOP"
+
+
+def short_id(value: object) -> str:
+    """The two ends of a long identifier: `0198c3f2…9a41bc`. A short one stays whole."""
+    text = str(value)
+    return text if len(text) <= SHORT_ID_LENGTH else f"{text[:8]}…{text[-6:]}"
+
+
+def moment(when: datetime) -> Markup:
+    """A `<time>` with the minute in its text and the exact second in its title. UTC, as the footer says."""
+    return _time(when, f"{when.day} {when:%b %Y, %H:%M}")
+
+
+def ago(when: datetime) -> Markup:
+    """A `<time>` relative to the present: `5 minutes ago`, `in 3 days`; the exact time is its title."""
+    seconds = (when - utcnow()).total_seconds()
+    size, unit = next(((size, unit) for size, unit in _STEPS if abs(seconds) >= size), (0, ""))
+    if not size:
+        return _time(when, "just now" if seconds <= 0 else "in less than a minute")
+    count = int(abs(seconds) // size)
+    distance = f"{count} {unit}{'s' if count != 1 else ''}"
+    return _time(when, f"{distance} ago" if seconds < 0 else f"in {distance}")
+
+
+def _time(when: datetime, text: str) -> Markup:
+    return Markup('<time datetime="{}" title="{}">{}</time>').format(
+        to_rfc3339(when), f"{when:%Y-%m-%d %H:%M:%S} UTC", text
+    )
+
+
+def first_error(errors: Iterable[Any]) -> str:
+    """The first message of a field's errors, which for a list field are lists themselves."""
+    first = next(iter(errors))
+    return first if isinstance(first, str) else first_error(first)
+
+
+def field_attributes(
+    field: Field, hint: str | None, autocomplete: str | None, more: dict[str, Any]
+) -> dict[str, Any]:
+    """The attributes of an input: those given, and the ones that tie it to its hint and its error."""
+    notes = [f"{field.id}-hint"] if hint else []
+    notes += [f"{field.id}-error"] if field.errors else []
+    attributes = dict(more)
+    if notes:
+        attributes["aria_describedby"] = " ".join(notes)
+    if field.errors:
+        attributes["aria_invalid"] = "true"
+    if autocomplete:
+        attributes["autocomplete"] = autocomplete
+    return attributes
+
+
+def init_filters(app: Flask) -> None:
+    """Register the filters, and make a name that a template does not know an error."""
+    app.jinja_env.undefined = StrictUndefined
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    for filter_ in (figure, money, short_id, moment, ago, state_look, first_error, field_attributes):
+        app.jinja_env.filters[filter_.__name__] = filter_

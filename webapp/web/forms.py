@@ -1,0 +1,38 @@
+"""The base of all forms, and how a service's refusal finds its way beside the fields."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask_wtf import FlaskForm
+
+from webapp.domain.exceptions import DuxosError
+
+
+class PageForm(FlaskForm):  # type: ignore[misc]
+    """A form of a page. The CSRF token is checked for every POST before any view runs, so not again here."""
+
+    class Meta(FlaskForm.Meta):  # type: ignore[misc]
+        """No token field of its own: macros/forms.html draws it."""
+
+        csrf = False
+
+    def take_errors(self, error: DuxosError) -> None:
+        """Put the messages of `error.fields` beside their fields; what has no field here becomes the form's own."""
+        elsewhere = [] if error.fields else [error.detail]
+        for name, message in error.fields.items():
+            if name in self._fields:
+                field = self._fields[name]
+                field.errors = [*field.errors, _sentence(message)]
+            else:
+                elsewhere.append(f"{name}: {message}")
+        self.form_errors = [*self.form_errors, *map(_sentence, elsewhere)]
+
+
+def stripped(value: Any) -> Any:
+    """A filter for text fields: without the white space around it."""
+    return value.strip() if isinstance(value, str) else value
+
+
+def _sentence(message: str) -> str:
+    return message[:1].upper() + message[1:]

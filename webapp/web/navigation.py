@@ -1,0 +1,79 @@
+"""The main navigation: which surfaces there are, and whom each is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask import Flask, current_app, request, url_for
+from flask_login import current_user
+
+from webapp.domain.roles import Role
+from webapp.web.current import services
+
+EVERYBODY = frozenset(Role)
+API_PAGE = "openapi.openapi"
+STAFF = frozenset({Role.OPERATOR, Role.ARBITER})
+
+
+@dataclass(frozen=True, slots=True)
+class Surface:
+    """A place of the site. It is current on every page of its blueprint."""
+
+    label: str
+    endpoint: str
+    roles: frozenset[Role] = EVERYBODY
+
+
+SURFACES = (
+    Surface("Dashboard", "dashboard.show"),
+    Surface("Escrows", "escrows.index"),
+    Surface("Wallet", "wallets.show"),
+    Surface("Fund", "fund.show"),
+    Surface("Nodes", "nodes.index"),
+    Surface("Disputes", "disputes.index", STAFF),
+    Surface("Operations", "operations.show", frozenset({Role.OPERATOR})),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A surface as a link for the present visitor."""
+
+    label: str
+    url: str
+    is_current: bool
+
+
+def navigation() -> list[Entry]:
+    """The links for the present visitor. A surface that this app does not have gets none."""
+    return [
+        Entry(surface.label, url_for(surface.endpoint), _is_current(surface))
+        for surface in SURFACES
+        if current_user.role in surface.roles and surface.endpoint in current_app.view_functions
+    ]
+
+
+def _is_current(surface: Surface) -> bool:
+    return request.blueprint == surface.endpoint.partition(".")[0]
+
+
+def home_url() -> str:
+    """The first page."""
+    return f"{request.script_root}/"
+
+
+def api_page_url() -> str | None:
+    """The page that explains the JSON endpoints, if this app has it."""
+    return url_for(API_PAGE) if API_PAGE in current_app.view_functions else None
+
+
+def network_name() -> str:
+    """The chain's network: `main`, `test` or `regtest`."""
+    return services().settings.wallet.network
+
+
+def init_navigation(app: Flask) -> None:
+    """Give templates the navigation and where they are."""
+    app.jinja_env.globals.update(
+        navigation=navigation, home_url=home_url, network_name=network_name, api_page_url=api_page_url
+    )

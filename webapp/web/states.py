@@ -1,0 +1,53 @@
+"""How a state looks: its word, an icon and a tone. Every state is told by word and shape; the tone only helps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """`tone` is a class of the style sheet (plain, waiting, moving, good, bad, back); `icon` a key of macros/icons."""
+
+    word: str
+    label: str
+    icon: str
+    tone: str
+
+
+_LOOKS = {
+    look.word: look
+    for look in (
+        # Escrows
+        Look("pending", "Pending", "circle", "waiting"),
+        Look("active", "Active", "half", "moving"),
+        Look("delivered", "Delivered", "box", "waiting"),
+        Look("disputed", "Disputed", "scales", "bad"),
+        Look("released", "Released", "done-circle", "good"),
+        Look("refunded", "Refunded", "refund", "back"),
+        Look("resolved", "Resolved", "split", "good"),
+        # Payouts and the transactions that carry them
+        Look("queued", "Queued", "clock", "waiting"),
+        Look("claimed", "Being sent", "clock", "moving"),
+        Look("signed", "Signed", "key", "moving"),
+        Look("broadcast", "On its way", "arrow-up", "moving"),
+        Look("confirmed", "Confirmed", "done-circle", "good"),
+        Look("failed", "Failed", "cross", "bad"),
+        Look("unknown", "Unknown", "help", "bad"),
+        Look("replaced", "Replaced", "refund", "plain"),
+        # Deposits
+        Look("seen", "Arriving", "clock", "waiting"),
+        Look("credited", "Credited", "done-circle", "good"),
+        Look("reversed", "Taken back", "refund", "bad"),
+        # Signing keys and sessions
+        Look("usable", "Usable", "key", "good"),
+        Look("expired", "Expired", "clock", "plain"),
+        Look("revoked", "Revoked", "cross", "plain"),
+    )
+}
+
+
+def state_look(status: str) -> Look:
+    """The look of a state. A word that is not listed is shown as it is, without a tone."""
+    word = str(status)
+    return _LOOKS.get(word) or Look(word, word.replace("_", " ").capitalize(), "circle", "plain")

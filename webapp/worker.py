@@ -1,0 +1,109 @@
+"""The worker's loop: tasks in their order, each by its own clock; signals; sleep. Calls services only."""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+from flask import Flask
+from sqlalchemy.orm import Session
+
+from webapp.domain.exceptions import DuxosError
+from webapp.domain.roles import WORKER
+from webapp.extensions import db
+from webapp.services import deposit_addresses, housekeeping, worker_tasks
+from webapp.services.chain_watcher import ChainWatcher
+from webapp.services.container import Services
+from webapp.services.escrow_clock import EscrowClock
+from webapp.services.pooled_accounts import fold_checkpoints
+from webapp.services.reconciliation import check_and_halt
+from webapp.services.settlement import Settlement
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """Something to be done every `interval_seconds`. It raises DuxosError when it could not."""
+
+    name: str
+    interval_seconds: float
+    run: Callable[[], object]
+
+
+class Worker:
+    """One worker process. Several may run: each task has one holder at a time."""
+
+    def __init__(self, app: Flask) -> None:
+        services: Services = app.extensions["duxos"]
+        self._session: Session = db.session()
+        self._tick_seconds = services.settings.worker.tick_seconds
+        self._tasks = _tasks(self._session, services)
+        self._next_run = dict.fromkeys((task.name for task in self._tasks), 0.0)
+        self._stopping = threading.Event()
+
+    def run_once(self) -> bool:
+        """Every task once. False if any failed."""
+        return all([self._attempt(task) for task in self._tasks])
+
+    def run_until_stopped(self) -> None:
+        """Tick until SIGTERM or SIGINT, and finish the task at hand before leaving."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._stopping.set())
+        log.info("worker_started", tasks=len(self._tasks))
+        while not self._stopping.is_set():
+            self.tick()
+            self._stopping.wait(self._tick_seconds)
+        log.info("worker_stopped")
+
+    def tick(self) -> None:
+        """Run the tasks whose time has come."""
+        for task in self._tasks:
+            if self._stopping.is_set():
+                return
+            if time.monotonic() >= self._next_run[task.name]:
+                self._next_run[task.name] = time.monotonic() + task.interval_seconds
+                self._attempt(task)
+
+    def _attempt(self, task: Task) -> bool:
+        """Run a task; one that fails is recorded and does not keep the others from their work."""
+        if not worker_tasks.take(self._session, task.name):
+            return True
+        try:
+            task.run()
+        except DuxosError as error:
+            self._session.rollback()
+            log.warning("task_failed", task=task.name, reason=error.detail)
+            worker_tasks.finish(self._session, task.name, error.detail)
+            return False
+        except Exception as error:
+            # A defect in one task must not stop deposits or payouts; it is logged whole and shown as the task's state.
+            self._session.rollback()
+            log.exception("task_crashed", task=task.name)
+            worker_tasks.finish(self._session, task.name, f"{type(error).__name__}: {error}")
+            return False
+        worker_tasks.finish(self._session, task.name)
+        return True
+
+
+def _tasks(session: Session, services: Services) -> list[Task]:
+    settings, daemon = services.settings, services.daemon
+    tick = settings.worker.tick_seconds
+    pool_size = settings.wallet.address_pool_size
+    return [
+        Task("addresses", tick, lambda: deposit_addresses.fill_stock(session, daemon, pool_size)),
+        Task("deposits", tick, ChainWatcher(session, settings, daemon).run),
+        Task("escrow_clock", tick, EscrowClock(session, services.escrow_manager(session, WORKER)).run),
+        Task("settlement", tick, Settlement(session, settings, daemon).run),
+        Task("checkpoints", 60, lambda: fold_checkpoints(session)),
+        Task("fund_figures", 60, services.fund_manager(session).record_figures),
+        Task(
+            "integrity", settings.worker.integrity_check_minutes * 60, lambda: check_and_halt(session, daemon)
+        ),
+        Task("housekeeping", 3600, lambda: housekeeping.purge(session)),
+        Task("sessions", 3600, services.sessions(session).purge),
+    ]
