@@ -4,7 +4,7 @@ PYTHON ?= python3.11
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
-LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-find-links --no-emit-index-url --no-header
+LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-find-links --no-emit-index-url --no-header $(LOCK_ARGS)
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
@@ -39,9 +39,9 @@ bench: $(VENV)/.installed-dev ## Measure how fast it is
 migrate: $(VENV)/.installed ## Bring the configured database to the newest schema
 	@$(BIN)/flask --app wsgi db upgrade
 
-lock: $(VENV)/.installed-dev ## Resolve requirements*.in again into requirements*.txt, pinned with hashes
+lock: $(VENV)/.installed-dev ## Resolve requirements*.in again into requirements*.txt, pinned with hashes (LOCK_ARGS=--upgrade: the newest)
 	@$(LOCK) requirements.in --output-file requirements.txt
-	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt
+	@$(LOCK) --constraint requirements.txt requirements-dev.in --output-file requirements-dev.txt
 
 screenshots: $(VENV)/.installed-dev ## Walk through the pages in Chromium and keep pictures in build/screenshots
 	@scripts/install-system-packages test

@@ -44,6 +44,16 @@ def test_the_custody_wallet_starts_empty_even_after_a_test_that_left_coins(chain
     assert len(chain.custody.rpc("listwallets")) == 1
 
 
+def test_the_chain_recovers_from_what_a_test_left_behind(chain: Chain) -> None:
+    chain.deposit(custody_address(chain), "7")
+    chain.custody.rpc("encryptwallet", "nobody remembers")
+    chain.miner.kill()
+    chain.custody.pause()
+    chain.fresh_wallet()
+    assert chain.custody.rpc("getbalance") == 0
+    chain.deposit(custody_address(chain), "7")
+
+
 def test_what_is_sent_is_seen_at_once_and_confirmed_by_mining(chain: Chain) -> None:
     txid = chain.send(custody_address(chain), "12.5")
     assert confirmations(chain, txid) == 0

@@ -9,6 +9,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.config import Settings, load_config
 from webapp.extensions import csrf, db, limiter, migrate, prepare_engine
+from webapp.logs import configure_logs
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -26,6 +27,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from webapp.services.container import Services
     from webapp.web import init_web
 
+    configure_logs()
     settings = settings or load_config()
     app = make_flask(
         "webapp",
@@ -71,6 +73,8 @@ def _init_extensions(app: Flask) -> None:
     db.init_app(app)
     with app.app_context():
         prepare_engine(db.engine)
-    migrate.init_app(app, db, directory=str(Path(__file__).parent / "migrations"), render_as_batch=True, compare_type=True)
+    migrate.init_app(
+        app, db, directory=str(Path(__file__).parent / "migrations"), render_as_batch=True, compare_type=True
+    )
     csrf.init_app(app)
     limiter.init_app(app)

@@ -70,7 +70,7 @@ class SecuritySettings(Section):
     rate_limit_storage_url: str = "memory://"
     trusted_proxies: int = Field(0, ge=0, le=5)
     cookie_secure: bool = False
-    password_memory_kib: int = Field(65536, ge=8)
+    password_memory_kib: int = Field(65536, ge=32)
     password_rounds: int = Field(3, ge=1)
     secret_key: SecretStr
     encryption_keys: list[SecretStr] = Field(min_length=1)

@@ -6,6 +6,7 @@ empty and belongs to one test (`fresh_wallet`): coins in the daemon can be compa
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from pathlib import Path
 from typing import TypedDict
@@ -104,8 +105,23 @@ class Chain:
 
     def fresh_wallet(self) -> None:
         """Give custody's coins back to the miner and custody an empty wallet, whatever a test left behind."""
-        if not self.custody.is_running:
-            self.custody.start()
+        try:
+            self._empty_custody()
+        except (
+            OSError,
+            RpcRefusedError,
+        ):  # locked, forked or stuck in a way that no call undoes: begin again
+            self.stop()
+            for daemon in (self.custody, self.miner):
+                shutil.rmtree(daemon.datadir)
+            self.start()
+
+    def _empty_custody(self) -> None:
+        for daemon in (self.custody, self.miner):
+            if daemon.is_running:
+                daemon.resume()
+            else:
+                daemon.start()
         self.custody.rpc("setnetworkactive", True)
         self.mine()
         for wallet in self.custody.rpc("listwallets"):

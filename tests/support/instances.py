@@ -15,7 +15,7 @@ CLOSED_PORT = 1  # nobody listens there: a test without a daemon sees one that i
 
 QUIET: Sections = {
     "rpc": {"port": CLOSED_PORT, "user": "nobody", "password": "nothing", "retry_attempts": 0, "timeout": 10},
-    "security": {"enable_rate_limiting": False, "password_memory_kib": 8, "password_rounds": 1},
+    "security": {"enable_rate_limiting": False, "password_memory_kib": 32, "password_rounds": 1},
     "wallet": {
         "network": "regtest",
         "confirmations_required": 2,

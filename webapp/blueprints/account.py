@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime, time
 from typing import Any
 
 from flask import Blueprint, Response, url_for
@@ -99,7 +99,7 @@ def revoke_other_sessions() -> ResponseReturnValue:
 @bp.post("/password")
 @limiter.limit(
     WRONG_PASSWORDS,
-    key_func=lambda: f"user:{current_user.get_id()}",
+    key_func=lambda: f"user:{getattr(current_user, 'id', None)}",
     deduct_when=lambda response: response.status_code == 422,
 )
 @signed_in
@@ -164,19 +164,14 @@ def _key_form(is_empty: bool = False) -> SigningKeyForm:
 
 
 def _issue_key(form: SigningKeyForm) -> IssuedKey:
-    limit, last_day = form.spend_limit.data, form.expires_on.data
-    return (
-        services()
-        .signing_keys(db_session())
-        .create(
-            form.wallet_id.data,
-            form.scopes.data,
-            label=form.label.data or "",
-            spend_limit=Amount.parse(limit, field="spend_limit") if limit else None,
-            expires_at=datetime.combine(last_day + timedelta(days=1), time(0, tzinfo=UTC))
-            if last_day
-            else None,
-        )
+    keys = services().signing_keys(db_session())
+    limit, last_day = form.spend_limit.data, form.expires_at.data
+    return keys.create(
+        form.wallet_id.data,
+        form.scopes.data,
+        label=form.label.data or "",
+        spend_limit=Amount.parse(limit, field="spend_limit") if limit else None,
+        expires_at=datetime.combine(last_day, time.max, UTC) if last_day else None,
     )
 
 

@@ -4,14 +4,30 @@ from __future__ import annotations
 
 from flask import Flask
 
+from webapp.cli.dev import dev_command
+from webapp.cli.flopcoin import flopcoin_commands
 from webapp.cli.keys import key_commands
 from webapp.cli.ledger import ledger_check
 from webapp.cli.nodes import node_commands
+from webapp.cli.payouts import payout_commands
 from webapp.cli.users import user_commands
+from webapp.cli.wallets import wallet_commands
 from webapp.cli.worker import worker_command
+
+COMMANDS = (
+    user_commands,
+    key_commands,
+    node_commands,
+    wallet_commands,
+    payout_commands,
+    flopcoin_commands,
+    ledger_check,
+    worker_command,
+    dev_command,
+)
 
 
 def register_commands(app: Flask) -> None:
     """Add every command to the app."""
-    for command in (user_commands, key_commands, node_commands, ledger_check, worker_command):
+    for command in COMMANDS:
         app.cli.add_command(command)

@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+from flask.cli import AppGroup
 
-from webapp.cli.output import DuxosGroup, emit, json_option
+from webapp.cli.output import emit, json_option
 from webapp.config import CONFIG_FILE, Settings, load_config
 from webapp.domain.addresses import NETWORKS
+from webapp.domain.exceptions import DuxosError
 from webapp.services.daemon_conf import Credentials, DaemonConf, ensure_conf
 from webapp.services.daemon_setup import DaemonProcess, find_daemon
 from webapp.services.daemon_status import DaemonStatus
@@ -19,7 +21,24 @@ from webapp.services.rpc_connection import plain_secret
 from webapp.services.settings_file import update_section
 from webapp.web.current import services
 
-flopcoin_commands = DuxosGroup("flopcoin", help="The coin daemon.")
+
+class DaemonCommand(click.Command):
+    """A command that needs no database. Errors end in one line and exit code 1."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DuxosError as error:
+            raise click.ClickException(error.detail) from error
+
+
+class DaemonGroup(AppGroup):
+    """A group of such commands."""
+
+    command_class = DaemonCommand
+
+
+flopcoin_commands = DaemonGroup("flopcoin", help="The coin daemon.")
 
 
 @flopcoin_commands.command("check")

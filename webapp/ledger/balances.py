@@ -34,7 +34,9 @@ _CHANGE = (
 )
 
 
-def apply(session: Session, moves: Iterable[tuple[str, str, Amount]], *, even_if_frozen: bool = False) -> None:
+def apply(
+    session: Session, moves: Iterable[tuple[str, str, Amount]], *, even_if_frozen: bool = False
+) -> None:
     """Change every wallet named by (source, destination, amount) moves, in id order so that no two callers deadlock.
 
     Raises InsufficientFundsError or FrozenWalletError naming the wallet.
@@ -65,4 +67,6 @@ def _change(session: Session, wallet_id: int, change: dict[str, int], even_if_fr
     if row.is_frozen and not parameters["may_change_frozen"]:
         raise FrozenWalletError(f"wallet {wallet_id} is frozen")
     needed = format_signed(-min(change["available"], change["held"]))
-    raise InsufficientFundsError(f"wallet {wallet_id} has {row.available} FLOP available; {needed} FLOP is needed")
+    raise InsufficientFundsError(
+        f"wallet {wallet_id} has {row.available} FLOP available; {needed} FLOP is needed"
+    )

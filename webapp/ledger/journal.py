@@ -55,11 +55,18 @@ def post(
     entry_id = insert_once(session, JournalEntry, values, JournalEntry.id)
     if entry_id is None:
         raise DuplicateEntryError(f"{key} is in the journal already")
-    balances.apply(session, [(m.source, m.destination, m.amount) for m in moves], even_if_frozen=even_if_frozen)
+    balances.apply(
+        session, [(m.source, m.destination, m.amount) for m in moves], even_if_frozen=even_if_frozen
+    )
     session.execute(
         insert(Posting),
         [
-            {"journal_entry_id": entry_id, "source": m.source, "destination": m.destination, "amount": m.amount}
+            {
+                "journal_entry_id": entry_id,
+                "source": m.source,
+                "destination": m.destination,
+                "amount": m.amount,
+            }
             for m in moves
         ],
     )

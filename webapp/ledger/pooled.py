@@ -49,8 +49,12 @@ def totals(session: Session, account: str) -> Totals:
     after = func.coalesce(start, 0)
     row = session.execute(
         select(
-            func.coalesce(select(checkpoint.total_in).where(checkpoint.account == account).scalar_subquery(), 0),
-            func.coalesce(select(checkpoint.total_out).where(checkpoint.account == account).scalar_subquery(), 0),
+            func.coalesce(
+                select(checkpoint.total_in).where(checkpoint.account == account).scalar_subquery(), 0
+            ),
+            func.coalesce(
+                select(checkpoint.total_out).where(checkpoint.account == account).scalar_subquery(), 0
+            ),
             _sum_where(Posting.destination == account, Posting.id > after),
             _sum_where(Posting.source == account, Posting.id > after),
         )
@@ -123,4 +127,6 @@ def _fold_account(session: Session, account: str, posting_id: int) -> None:
 
 def _sum_where(*conditions: ColumnElement[bool]) -> ScalarSelect[Any]:
     amount = type_coerce(Posting.amount, BigInteger)
-    return select(func.coalesce(cast(func.sum(amount), Numeric(38, 0)), 0)).where(*conditions).scalar_subquery()
+    return (
+        select(func.coalesce(cast(func.sum(amount), Numeric(38, 0)), 0)).where(*conditions).scalar_subquery()
+    )

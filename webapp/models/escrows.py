@@ -10,8 +10,8 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstra
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.domain.clock import utcnow
-from webapp.domain.escrow_states import Terms
 from webapp.domain.escrow_states import Status as EscrowStatus
+from webapp.domain.escrow_states import Terms
 from webapp.domain.money import Amount
 from webapp.extensions import Base
 from webapp.models.types import AmountType, BigKey, JsonDocument, UtcDateTime

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ColumnElement
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from webapp.extensions import Base
 
 
-def insert_once(session: Session, model: type[Base], values: dict[str, Any], returning: Any = None) -> Any | None:
+def insert_once(
+    session: Session, model: type[Base], values: dict[str, Any], returning: Any = None
+) -> Any | None:
     """Insert `values` into the model's table. None when a unique key already stands, else the `returning` column.
 
     Without `returning` the answer for an inserted row is True. On PostgreSQL it waits for an unfinished transaction
@@ -19,7 +20,9 @@ def insert_once(session: Session, model: type[Base], values: dict[str, Any], ret
     """
     dialect = session.connection().dialect.name
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    column: ColumnElement[Any] | Any = returning if returning is not None else list(model.__table__.primary_key)[0]
+    column: ColumnElement[Any] | Any = (
+        returning if returning is not None else list(model.__table__.primary_key)[0]
+    )
     row = session.execute(insert(model).values(**values).on_conflict_do_nothing().returning(column)).first()
     if row is None:
         return None

@@ -89,16 +89,23 @@ class ChainWatcher:
         wanted = sorted(addresses)
         for start in range(0, len(wanted), CHUNK):
             statement = select(DepositAddress.address, DepositAddress.wallet_id).where(
-                DepositAddress.address.in_(wanted[start : start + CHUNK]), DepositAddress.wallet_id.is_not(None)
+                DepositAddress.address.in_(wanted[start : start + CHUNK]),
+                DepositAddress.wallet_id.is_not(None),
             )
-            owners |= {address: wallet_id for address, wallet_id in self._session.execute(statement)}
+            owners |= {
+                address: wallet_id for address, wallet_id in self._session.execute(statement) if wallet_id
+            }
         self._session.commit()
         return owners
 
     def _apply(self, sightings: Sequence[Sighting], tip: Tip) -> None:
         """Record a chunk of sightings; what did not change costs no write."""
         known = self._known({sighting.txid for sighting in sightings})
-        news = [seen for seen in sightings if not _is_as_known(known.get((seen.txid, seen.vout)), seen, self._required)]
+        news = [
+            seen
+            for seen in sightings
+            if not _is_as_known(known.get((seen.txid, seen.vout)), seen, self._required)
+        ]
         self._session.commit()
         if not news:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,11 +14,17 @@ from webapp.domain.accounts import FUND
 from webapp.domain.clock import utcnow
 from webapp.domain.money import ZERO, Amount
 from webapp.ledger import pooled
-from webapp.models import CommunityFund, JournalEntry
+from webapp.models import CommunityFund, JournalEntry, Posting
 from webapp.services.unit_of_work import unit_of_work
 from webapp.services.wallet_integration import WalletIntegration
 
 AIRDROP_KIND = "airdrop"
+
+
+@dataclass(frozen=True, slots=True)
+class _Airdrop:
+    at: datetime
+    amount: Amount
 
 
 class CommunityFundManager:
@@ -30,7 +37,9 @@ class CommunityFundManager:
         config: Settings | None = None,
     ) -> None:
         self._session = db_session
-        self._settings = (config or (wallet_integration.settings if wallet_integration else load_config())).community_fund
+        if config is None:
+            config = wallet_integration.settings if wallet_integration else load_config()
+        self._settings = config.community_fund
 
     def balance(self) -> Amount:
         """What the fund holds."""
@@ -40,8 +49,8 @@ class CommunityFundManager:
         """Whether the balance has reached the threshold and the interval since the last airdrop has passed."""
         if self.balance() < self._settings.airdrop_threshold:
             return False
-        last = self._last_airdrop_at()
-        return last is None or (now or utcnow()) >= last + self._interval
+        last = self._last_airdrop()
+        return last is None or (now or utcnow()) >= last.at + self._interval
 
     def get_fund_statistics(self) -> dict[str, Any]:
         """The fund's figures: amounts as Amount, times as datetime or None.
@@ -51,17 +60,17 @@ class CommunityFundManager:
         """
         totals = pooled.totals(self._session, FUND)
         balance, threshold = Amount(totals.balance), self._settings.airdrop_threshold
-        last = self._last_airdrop_at()
+        last = self._last_airdrop()
         return {
             "current_balance": balance,
             "airdrop_threshold": threshold,
             "next_airdrop_trigger": threshold - balance if balance < threshold else ZERO,
             "total_collected": Amount(totals.total_in),
             "total_distributed": Amount(totals.total_out),
-            "recent_24h_collected": Amount(totals.total_in - self._collected_before(utcnow() - timedelta(days=1))),
-            "last_airdrop_at": last,
-            "last_airdrop_amount": None,
-            "next_airdrop_at": last + self._interval if last else None,
+            "recent_24h_collected": Amount(totals.total_in - self._collected_a_day_ago()),
+            "last_airdrop_at": last.at if last else None,
+            "last_airdrop_amount": last.amount if last else None,
+            "next_airdrop_at": last.at + self._interval if last else None,
         }
 
     def history(self, limit: int) -> list[CommunityFund]:
@@ -83,7 +92,7 @@ class CommunityFundManager:
                     balance=Amount(totals.balance),
                     total_collected=Amount(totals.total_in),
                     total_distributed=Amount(totals.total_out),
-                    **self._settings.model_dump(),
+                    **dict(self._settings),
                 )
             )
         return True
@@ -92,19 +101,24 @@ class CommunityFundManager:
     def _interval(self) -> timedelta:
         return timedelta(hours=self._settings.airdrop_interval_hours)
 
-    def _last_airdrop_at(self) -> datetime | None:
-        statement = (
-            select(JournalEntry.created_at)
+    def _last_airdrop(self) -> _Airdrop | None:
+        latest = (
+            select(JournalEntry.id, JournalEntry.created_at)
             .where(JournalEntry.kind == AIRDROP_KIND)
             .order_by(JournalEntry.created_at.desc())
             .limit(1)
         )
-        return self._session.scalars(statement).first()
+        entry = self._session.execute(latest).first()
+        if entry is None:
+            return None
+        given = select(Posting.amount).where(Posting.journal_entry_id == entry.id, Posting.source == FUND)
+        total = sum(amount.base_units for amount in self._session.scalars(given))
+        return _Airdrop(entry.created_at, Amount(total))
 
-    def _collected_before(self, moment: datetime) -> int:
+    def _collected_a_day_ago(self) -> int:
         statement = (
             select(CommunityFund.total_collected)
-            .where(CommunityFund.recorded_at <= moment)
+            .where(CommunityFund.recorded_at <= utcnow() - timedelta(days=1))
             .order_by(CommunityFund.recorded_at.desc())
             .limit(1)
         )

@@ -32,7 +32,9 @@ class EscrowClock:
         return sum([self._refund(each) for each in expired] + [self._release(each) for each in accepted])
 
     def _due(self, status, is_due, order) -> Sequence[uuid.UUID]:  # type: ignore[no-untyped-def]
-        ids = self._session.scalars(select(Escrow.id).where(status, is_due).order_by(order).limit(BATCH)).all()
+        ids = self._session.scalars(
+            select(Escrow.id).where(status, is_due).order_by(order).limit(BATCH)
+        ).all()
         self._session.commit()
         return ids
 

@@ -100,7 +100,7 @@ class TermsReader:
             self._complaints[field] = f"must be 1 to {MAX_NAME_LENGTH} printable characters"
         return text
 
-    def _metadata(self, value: dict[str, Any] | None) -> dict[str, Any]:
+    def _metadata(self, value: object) -> dict[str, Any]:
         if value is None:
             return {}
         if not isinstance(value, dict):
@@ -112,7 +112,9 @@ class TermsReader:
             self._complaints["metadata"] = "must be plain JSON"
             return {}
         if size > self._settings.max_metadata_bytes:
-            self._complaints["metadata"] = f"must take at most {self._settings.max_metadata_bytes} bytes as JSON"
+            self._complaints["metadata"] = (
+                f"must take at most {self._settings.max_metadata_bytes} bytes as JSON"
+            )
         elif "\\u0000" in json.dumps(value):
             self._complaints["metadata"] = "must not contain the character U+0000"
         return value

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from webapp.config import WalletSettings
 from webapp.domain.clock import utcnow
-from webapp.models import Payout
+from webapp.models import Payout, Wallet
 from webapp.services.process_holder import HOLDER, is_known_dead
 from webapp.services.unit_of_work import unit_of_work
 
@@ -20,7 +20,11 @@ def claim_due(session: Session, settings: WalletSettings) -> list[Payout]:
     now = utcnow()
     token = f"{HOLDER}/{secrets.token_hex(4)}"
     with unit_of_work(session):
-        due = select(Payout.id, Payout.fee_paid_by).where(Payout.status == "queued", Payout.next_attempt_at <= now)
+        # Nothing leaves a frozen wallet, not even what was asked for before.
+        frozen = select(Wallet.id).where(Wallet.is_frozen.is_(True))
+        due = select(Payout.id, Payout.fee_paid_by).where(
+            Payout.status == "queued", Payout.next_attempt_at <= now, Payout.wallet_id.not_in(frozen)
+        )
         rows = session.execute(
             due.order_by(Payout.next_attempt_at, Payout.id)
             .limit(settings.max_payouts_per_transaction)
@@ -58,7 +62,11 @@ def put_back(session: Session, payouts: list[Payout], reason: str, *, delay_seco
         for payout in payouts:
             session.execute(
                 update(Payout)
-                .where(Payout.id == payout.id, Payout.status == "claimed", Payout.claim_token == payout.claim_token)
+                .where(
+                    Payout.id == payout.id,
+                    Payout.status == "claimed",
+                    Payout.claim_token == payout.claim_token,
+                )
                 .values(
                     status="queued",
                     status_since=now,

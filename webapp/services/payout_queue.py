@@ -7,6 +7,7 @@ settlement (or a return by a reversing entry) takes it out of there.
 from __future__ import annotations
 
 import uuid
+from collections.abc import Mapping
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
@@ -94,10 +95,16 @@ def return_to_wallet(session: Session, payout: Payout, reason: str) -> None:
     record(session, payout, "payout_failed", {"reason": reason[:500]})
 
 
-def record(session: Session, payout: Payout, kind: str, detail: dict[str, str | int]) -> None:
+def record(session: Session, payout: Payout, kind: str, detail: Mapping[str, str | int]) -> None:
     """Put an event of the payout on the timeline of the escrow that caused it, if one did."""
     if payout.escrow_id is None:
         return
     audit_trail.lock(session, payout.escrow_id)
-    detail = {"payout_id": str(payout.id), **detail}
-    audit_trail.append(session, payout.escrow_id, kind, "worker", amount=payout.gross, detail=detail)
+    audit_trail.append(
+        session,
+        payout.escrow_id,
+        kind,
+        "worker",
+        amount=payout.gross,
+        detail={"payout_id": str(payout.id), **detail},
+    )

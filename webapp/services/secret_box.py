@@ -28,4 +28,6 @@ class SecretBox:
         try:
             return self._fernet.decrypt(sealed.encode()).decode()
         except InvalidToken:
-            raise ConfigurationError("security.encryption_keys: none of the keys opens a stored secret") from None
+            raise ConfigurationError(
+                "security.encryption_keys: none of the keys opens a stored secret"
+            ) from None

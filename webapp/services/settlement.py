@@ -80,7 +80,12 @@ class Settlement:
         """Carry one batch as far as the network. False when there is no use in going on in this pass."""
         try:
             signed = build(self._daemon, self._settings, payouts)
-        except (RpcUnavailableError, RpcAuthenticationError, WalletLockedError, RpcUnknownOutcomeError) as error:
+        except (
+            RpcUnavailableError,
+            RpcAuthenticationError,
+            WalletLockedError,
+            RpcUnknownOutcomeError,
+        ) as error:
             # Nothing was stored, so nothing can have been sent; the money waits for the daemon. Inputs may have
             # been locked by a call whose answer was lost.
             self._has_cleaned_locks = False
@@ -115,7 +120,9 @@ class Settlement:
         if len(payouts) > 1:
             return self._split(payouts)
         with unit_of_work(self._session):
-            payout = self._session.get_one(Payout, payouts[0].id, populate_existing=True, with_for_update=True)
+            payout = self._session.get_one(
+                Payout, payouts[0].id, populate_existing=True, with_for_update=True
+            )
             if payout.status == "claimed" and payout.claim_token == payouts[0].claim_token:
                 return_to_wallet(self._session, payout, reason)
         return True

@@ -86,7 +86,9 @@ class SigningKeys:
         return key, self._box.open(key.secret_sealed)
 
     def _owner_is_active(self, key: SigningKey) -> bool:
-        statement = select(User.is_active).join(Wallet, Wallet.user_id == User.id).where(Wallet.id == key.wallet_id)
+        statement = (
+            select(User.is_active).join(Wallet, Wallet.user_id == User.id).where(Wallet.id == key.wallet_id)
+        )
         return bool(self._session.execute(statement).scalar())
 
     def list_for_wallet(self, wallet_id: int) -> list[SigningKey]:

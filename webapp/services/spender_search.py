@@ -26,7 +26,9 @@ def find_spender(daemon: DaemonWallet, transaction: ChainTransaction) -> Spender
     if all(daemon.get_tx_out(point.txid, point.vout) for point in inputs):
         return None
     entries, _ = daemon.list_since_block(transaction.built_on_block, 1)
-    candidates = {entry.txid for entry in entries if entry.txid != transaction.txid and entry.confirmations >= 0}
+    candidates = {
+        entry.txid for entry in entries if entry.txid != transaction.txid and entry.confirmations >= 0
+    }
     spenders = []
     for txid in candidates:
         known = daemon.get_transaction(txid)

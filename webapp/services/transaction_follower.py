@@ -67,7 +67,9 @@ class TransactionFollower:
         else:
             self._look_for_twin(transaction)
 
-    def _follow_confirmations(self, transaction: ChainTransaction, confirmations: int, block_hash: str) -> None:
+    def _follow_confirmations(
+        self, transaction: ChainTransaction, confirmations: int, block_hash: str
+    ) -> None:
         if transaction.status != "broadcast":
             self._mark(transaction, "broadcast", "on the network; waiting for confirmations")
         if confirmations >= self._settings.payout_confirmations:
@@ -127,19 +129,24 @@ class TransactionFollower:
     def _confirm(self, transaction: ChainTransaction, confirmations: int, block_hash: str) -> None:
         now = utcnow()
         with unit_of_work(self._session):
-            depth = {"confirmations": confirmations, "block_hash": block_hash}
-            if not self._change(transaction, status="confirmed", reason="", **depth):
+            if not self._change(
+                transaction, status="confirmed", reason="", confirmations=confirmations, block_hash=block_hash
+            ):
                 return
             payouts = self._payouts(transaction)
             for payout in payouts:
                 self._settle(payout)
                 payout.status, payout.status_since, payout.reason = "confirmed", now, "final"
-                detail = {"txid": transaction.txid, "confirmations": confirmations}
-                record(self._session, payout, "payout_confirmed", detail)
+                record(
+                    self._session,
+                    payout,
+                    "payout_confirmed",
+                    {"txid": transaction.txid, "confirmations": confirmations},
+                )
             self._write_off_dust(transaction, payouts)
 
     def _settle(self, payout: Payout) -> None:
-        assert payout.net is not None and payout.fee is not None  # noqa: S101  (a signed payout has both)
+        assert payout.net is not None and payout.fee is not None, "a signed payout has both"
         moves = [
             Move(accounts.PAYOUTS_IN_FLIGHT, accounts.CHAIN, payout.net),
             Move(accounts.PAYOUTS_IN_FLIGHT, accounts.NETWORK_FEES, payout.fee),

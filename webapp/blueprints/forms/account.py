@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from wtforms import DateField, PasswordField, SelectField, SelectMultipleField, StringField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import EqualTo, InputRequired, Length, Optional
 from wtforms.widgets import CheckboxInput, ListWidget
 
@@ -46,12 +47,14 @@ class SigningKeyForm(PageForm):
         widget=ListWidget(prefix_label=False),
     )
     spend_limit = StringField("Most that it may spend", [Optional(), Length(max=32)], [stripped])
-    expires_on = DateField("Works until the end of", [Optional()])
+    expires_at = DateField("Works until the end of", [Optional()])
 
     def offer(self, wallets: list[tuple[int, str]], scopes: list[Scope]) -> None:
         """Show these wallets (id, name) and scopes, and accept no others."""
-        self.wallet_id.choices = wallets
-        self.scopes.choices = [(scope.value, (scope.value, SCOPE_MEANINGS[scope])) for scope in scopes]
+        self.wallet_id.choices = [SelectChoice(str(wallet_id), name) for wallet_id, name in wallets]
+        self.scopes.choices = [
+            SelectChoice(scope.value, f"{scope.value}\n{SCOPE_MEANINGS[scope]}") for scope in scopes
+        ]
 
 
 class PayoutAddressForm(PageForm):

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from wtforms import EmailField, HiddenField, PasswordField, RadioField
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import EqualTo, InputRequired, Length
 
 from webapp.domain.roles import Role
 from webapp.web.forms import PageForm, stripped
 
 # What people may choose for themselves; operators and arbiters are made on the command line.
-OPEN_ROLES = (
-    (Role.PAYER.value, ("I buy compute", "Lock an amount for a task; release it when the result is right.")),
-    (Role.PROVIDER.value, ("I run nodes", "Deliver results and get paid, on the chain if you like.")),
-)
+OPEN_ROLES = [
+    SelectChoice(
+        Role.PAYER.value,
+        "I buy compute\nLock an amount for a task; release it when the result is right.",
+    ),
+    SelectChoice(Role.PROVIDER.value, "I run nodes\nDeliver results and get paid, on the chain if you like."),
+]
 MAX_EMAIL_LENGTH = 254
 MAX_PASSWORD_LENGTH = 200
 

@@ -1,0 +1,22 @@
+"""The forms of the wallet: taking coins out, and sending them elsewhere while that is possible."""
+
+from __future__ import annotations
+
+from wtforms import HiddenField, StringField
+from wtforms.validators import InputRequired, Length
+
+from webapp.web.forms import PageForm, stripped
+
+
+class WithdrawForm(PageForm):
+    """Coins from the available balance to an address on the chain."""
+
+    address = StringField("To address", [InputRequired("Enter an address"), Length(max=64)], [stripped])
+    amount = StringField("Amount", [InputRequired("Enter an amount"), Length(max=32)], [stripped])
+
+
+class RedirectForm(PageForm):
+    """Another address for a payout that has not been taken up yet."""
+
+    address = StringField("New address", [InputRequired("Enter an address"), Length(max=64)], [stripped])
+    seen = HiddenField()
