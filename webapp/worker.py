@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import structlog
 from flask import Flask
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from webapp.domain.exceptions import DuxosError
@@ -19,8 +20,8 @@ from webapp.services import deposit_addresses, housekeeping, worker_tasks
 from webapp.services.chain_watcher import ChainWatcher
 from webapp.services.container import Services
 from webapp.services.escrow_clock import EscrowClock
-from webapp.services.pooled_accounts import fold_checkpoints
-from webapp.services.reconciliation import check_and_halt
+from webapp.services.pooled_accounts import CheckpointFolder
+from webapp.services.reconciliation import check_and_halt, check_trails_and_halt
 from webapp.services.settlement import Settlement
 
 log = structlog.get_logger(__name__)
@@ -41,6 +42,7 @@ class Worker:
     def __init__(self, app: Flask) -> None:
         services: Services = app.extensions["duxos"]
         self._session: Session = db.session()
+        self._daemon = services.daemon
         self._tick_seconds = services.settings.worker.tick_seconds
         self._tasks = _tasks(self._session, services)
         self._next_run = dict.fromkeys((task.name for task in self._tasks), 0.0)
@@ -68,42 +70,56 @@ class Worker:
             if time.monotonic() >= self._next_run[task.name]:
                 self._next_run[task.name] = time.monotonic() + task.interval_seconds
                 self._attempt(task)
+        # A daemon that is asked to stop waits for every connection, for half a minute if need be.
+        self._daemon.rpc.close()
 
     def _attempt(self, task: Task) -> bool:
         """Run a task; one that fails is recorded and does not keep the others from their work."""
-        if not worker_tasks.take(self._session, task.name):
-            return True
+        try:
+            if not worker_tasks.take(self._session, task.name):
+                return True
+            error = self._run(task)
+            worker_tasks.finish(self._session, task.name, error)
+        except SQLAlchemyError:
+            # The database is away. The next tick tries again; a worker that ended here would need a human.
+            log.exception("database_away", task=task.name)
+            self._session.rollback()
+            return False
+        return not error
+
+    def _run(self, task: Task) -> str:
+        """Run a task. Returns what went wrong, or nothing."""
         try:
             task.run()
         except DuxosError as error:
             self._session.rollback()
             log.warning("task_failed", task=task.name, reason=error.detail)
-            worker_tasks.finish(self._session, task.name, error.detail)
-            return False
+            return error.detail
+        except SQLAlchemyError:
+            raise
         except Exception as error:
             # A defect in one task must not stop deposits or payouts; it is logged whole and shown as the task's state.
             self._session.rollback()
             log.exception("task_crashed", task=task.name)
-            worker_tasks.finish(self._session, task.name, f"{type(error).__name__}: {error}")
-            return False
-        worker_tasks.finish(self._session, task.name)
-        return True
+            return f"{type(error).__name__}: {error}"
+        return ""
 
 
 def _tasks(session: Session, services: Services) -> list[Task]:
     settings, daemon = services.settings, services.daemon
     tick = settings.worker.tick_seconds
-    pool_size = settings.wallet.address_pool_size
+    pool_size, minutes = settings.wallet.address_pool_size, settings.worker.integrity_check_minutes
+    folder = CheckpointFolder(session)
     return [
         Task("addresses", tick, lambda: deposit_addresses.fill_stock(session, daemon, pool_size)),
         Task("deposits", tick, ChainWatcher(session, settings, daemon).run),
         Task("escrow_clock", tick, EscrowClock(session, services.escrow_manager(session, WORKER)).run),
+        # Ahead of settlement: books that were restored from a backup must not pay again what they have forgotten.
+        Task("integrity", minutes * 60, lambda: check_and_halt(session, daemon)),
         Task("settlement", tick, Settlement(session, settings, daemon).run),
-        Task("checkpoints", 60, lambda: fold_checkpoints(session)),
+        Task("checkpoints", 60, folder.run),
         Task("fund_figures", 60, services.fund_manager(session).record_figures),
-        Task(
-            "integrity", settings.worker.integrity_check_minutes * 60, lambda: check_and_halt(session, daemon)
-        ),
+        Task("audit_trails", 24 * 3600, lambda: check_trails_and_halt(session)),
         Task("housekeeping", 3600, lambda: housekeeping.purge(session)),
         Task("sessions", 3600, services.sessions(session).purge),
     ]

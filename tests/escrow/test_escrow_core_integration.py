@@ -56,9 +56,10 @@ class TestEscrowCoreIntegration:
 
         market.chain.deposit(address, "250", confirmations=1)
         market.work()
-        assert wallets.get_balance(market.payer.wallet_id) == balance("0", "0")
+        assert market.balances(market.payer) == ("0.00000000", "0.00000000")
         market.chain.mine()
         market.work()
+        market.session.rollback()
         assert wallets.get_balance(market.payer.wallet_id) == balance("250.00000000", "0")
         assert str(wallets.get_daemon_balance()) == "250.00000000"
 
@@ -305,12 +306,12 @@ class TestEscrowCoreIntegration:
         assert market.session.query(Escrow).count() == 0
 
         escrow = market.escrow("100")
-        market.chain.custody.stop()
+        market.stop_daemon()
         with pytest.raises(RpcUnavailableError):
             market.services.wallets(market.session).get_daemon_balance()
         market.release(escrow)
         assert market.balances(market.provider) == ("95.00000000", "0.00000000")
-        market.chain.custody.start()
+        market.start_daemon()
 
     def test_concurrent_operations(self, market: Market) -> None:
         """Release and refund of one escrow at the same moment, many times: one of them wins each."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from flask import Flask
 from sqlalchemy.orm import Session
 
 from tests.support.chain import Chain
@@ -14,8 +13,11 @@ from webapp.services.container import Services
 
 
 @pytest.fixture
-def market(chain: Chain, app: Flask, session: Session, services: Services) -> Iterator[Market]:
+def market(chain: Chain, session: Session, services: Services) -> Iterator[Market]:
     """A payer and a provider without money, and a worker that runs when told to."""
-    made = Market(chain, app, session, services)
-    yield made
-    made.close()
+    made = Market(chain, session, services)
+    try:
+        yield made
+        made.close()
+    finally:
+        made.dispose()

@@ -22,20 +22,35 @@ from tests.support.people import (
     signature,
 )
 from webapp.domain.money import Amount
+from webapp.extensions import db, prepare_engine
 from webapp.models import Alert, Escrow, Payout
 from webapp.services import audit_trail, payout_halts
 from webapp.services.container import Services
+from webapp.services.daemon_connection import forget_daemons
+from webapp.services.database import engine_options
 from webapp.services.reconciliation import Report, full_check
 from webapp.services.wallet_ownership import set_payout_address
 from webapp.worker import Worker
 
 
+def worker_app(services: Services) -> Flask:
+    """An application with nothing but what the worker needs, so that a broken page fails the tests of pages only."""
+    app = Flask("worker")
+    app.config["SQLALCHEMY_DATABASE_URI"] = services.settings.database_url
+    app.config["SQLALCHEMY_ENGINE_OPTIONS"] = engine_options(services.settings)
+    app.extensions["duxos"] = services
+    db.init_app(app)
+    with app.app_context():
+        prepare_engine(db.engine)
+    return app
+
+
 class Market:
     """What a journey needs, in the words of its story. Amounts are decimal strings."""
 
-    def __init__(self, chain: Chain, app: Flask, session: Session, services: Services) -> None:
+    def __init__(self, chain: Chain, session: Session, services: Services) -> None:
         self.chain = chain
-        self.app = app
+        self.app = worker_app(services)
         self.session = session
         self.services = services
         self.pair: Pair = make_pair(session, services)
@@ -50,6 +65,7 @@ class Market:
 
     def work(self, *, is_expected_to_succeed: bool = True) -> None:
         """One round of every task of the worker, as `flask worker --once` does it."""
+        self.session.rollback()  # what was read before is the past
         with self.app.app_context():
             succeeded = Worker(self.app).run_once()
         assert succeeded or not is_expected_to_succeed
@@ -131,9 +147,29 @@ class Market:
         self.session.rollback()
         return report
 
+    def stop_daemon(self) -> None:
+        """Stop the custody daemon. It would wait for connections that are kept open, so they are closed first."""
+        self.services.daemon.rpc.close()
+        self.chain.custody.stop()
+
+    def start_daemon(self) -> None:
+        """Start it again, and let it and us find each other."""
+        self.chain.custody.start()
+        self.chain.sync()
+        forget_daemons()
+        self.services = Services.of(self.services.settings)
+        self.app.extensions["duxos"] = self.services
+
     def close(self) -> None:
         """Fail unless books and coins agree exactly."""
+        self.chain.sync()
+        self.work()
         report = self.report()
         assert report.gaps == []
         assert report.coins is not None, report.coins_note
         assert report.coins.unexplained == 0, report.lines()
+
+    def dispose(self) -> None:
+        """Give the database's connections back."""
+        with self.app.app_context():
+            db.engine.dispose()

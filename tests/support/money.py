@@ -26,6 +26,7 @@ def credit(session: Session, wallet_id: int, amount: str) -> None:
 
 def balances(session: Session, wallet_id: int) -> tuple[str, str]:
     """(available, held) as they stand in the database, with eight decimals."""
+    session.rollback()  # an older snapshot would tell of the past
     wallet = session.get_one(Wallet, wallet_id, populate_existing=True)
     found = str(wallet.available), str(wallet.held)
     session.rollback()
@@ -34,6 +35,7 @@ def balances(session: Session, wallet_id: int) -> tuple[str, str]:
 
 def fund_balance(session: Session) -> str:
     """What the community fund holds, with eight decimals."""
+    session.rollback()
     found = str(Amount(pooled.balance(session, accounts.FUND)))
     session.rollback()
     return found

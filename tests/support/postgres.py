@@ -18,15 +18,19 @@ from psycopg import sql
 from tests.support.processes import end, free_port, spawn, temporary_folder, wait_until
 
 _SETTINGS = (
-    "fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off", "max_connections=200",
-    "shared_buffers=64MB", "listen_addresses=127.0.0.1", "unix_socket_directories=",
+    "max_connections=200", "shared_buffers=64MB", "listen_addresses=127.0.0.1", "unix_socket_directories=",
 )  # fmt: skip
+_CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
 
 
 class PostgresCluster:
-    """A server on a free loopback port. It refuses to be root, and is then the `postgres` user."""
+    """A server on a free loopback port. It refuses to be root, and is then the `postgres` user.
 
-    def __init__(self) -> None:
+    `durable` has it wait for the disk at every commit, as one that keeps money does.
+    """
+
+    def __init__(self, *, durable: bool = False) -> None:
+        self._settings = _SETTINGS if durable else (*_SETTINGS, *_CARELESS)
         self._user = "postgres" if os.geteuid() == 0 else None
         self._folder = temporary_folder("postgres", owner=self._user)
         self._process: subprocess.Popen[bytes] | None = None
@@ -37,15 +41,15 @@ class PostgresCluster:
         """Make the cluster and start it; it answers when this returns."""
         data = self._folder / "data"
         initdb = [
-            _binary("initdb"), "--pgdata", str(data), "--username=postgres", "--auth=trust", "--no-sync",
+            binary("initdb"), "--pgdata", str(data), "--username=postgres", "--auth=trust", "--no-sync",
             "--encoding=UTF8", "--locale=C",
         ]  # fmt: skip
         made = spawn(initdb, log=self._folder / "initdb.log", user=self._user)
         if made.wait() != 0:
             raise RuntimeError((self._folder / "initdb.log").read_text())
-        settings = [part for setting in _SETTINGS for part in ("-c", setting)]
+        settings = [part for setting in self._settings for part in ("-c", setting)]
         self._process = spawn(
-            [_binary("postgres"), "-D", str(data), "-p", str(self.port), *settings],
+            [binary("postgres"), "-D", str(data), "-p", str(self.port), *settings],
             log=self._folder / "server.log",
             user=self._user,
             death_signal=signal.SIGQUIT,  # at once, but with its shared memory given back
@@ -97,7 +101,7 @@ class PostgresCluster:
         return True
 
 
-def _binary(name: str) -> str:
+def binary(name: str) -> str:
     """The newest installed server's program: Debian keeps them out of PATH."""
     found = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), key=lambda path: int(path.parts[4]))
     if not found:

@@ -9,6 +9,7 @@ from webapp.cli.output import DuxosGroup, emit, json_option
 from webapp.domain.exceptions import NotFoundError
 from webapp.extensions import db
 from webapp.models import Wallet
+from webapp.models.compare_and_set import changes_one_row
 from webapp.services.unit_of_work import unit_of_work
 
 wallet_commands = DuxosGroup("wallet", help="Wallets. Nothing leaves a frozen one; coins still arrive.")
@@ -16,8 +17,10 @@ wallet_commands = DuxosGroup("wallet", help="Wallets. Nothing leaves a frozen on
 
 def _set_frozen(wallet_id: int, is_frozen: bool, as_json: bool) -> None:
     with unit_of_work(db.session()) as session:
-        result = session.execute(update(Wallet).where(Wallet.id == wallet_id).values(is_frozen=is_frozen))
-        if result.rowcount != 1:
+        is_changed = changes_one_row(
+            session, update(Wallet).where(Wallet.id == wallet_id).values(is_frozen=is_frozen)
+        )
+        if not is_changed:
             raise NotFoundError(f"there is no wallet {wallet_id}")
     emit({"wallet_id": wallet_id, "is_frozen": is_frozen}, as_json=as_json)
 

@@ -50,4 +50,4 @@ def is_result_signature(
 ) -> bool:
     """Whether `signature` is the one `sign_result` makes; compared in constant time."""
     expected = sign_result(secret, escrow_id, amount, result_hash)
-    return hmac.compare_digest(expected.encode(), signature.lower().encode())
+    return hmac.compare_digest(expected.encode(), signature.lower().encode(errors="replace"))

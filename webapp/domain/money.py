@@ -14,6 +14,7 @@ from webapp.domain.exceptions import InvalidAmountError
 
 BASE_UNITS_PER_FLOP = 100_000_000
 MAX_BASE_UNITS = 10**18
+_LARGEST_INTEGER = 2**63 - 1
 DECIMALS = 8
 BASIS_POINTS = 10_000
 
@@ -22,13 +23,16 @@ _PLAIN_DECIMAL = re.compile(r"[0-9]{1,11}(\.[0-9]{1,8})?", re.ASCII)
 
 @dataclass(frozen=True, slots=True, order=True)
 class Amount:
-    """A number of base units. Never negative, never above MAX_MONEY; prints as FLOP with eight decimals."""
+    """A number of base units. Never negative; prints as FLOP with eight decimals.
+
+    What is read from outside is at most MAX_MONEY; a sum of what flowed may be more, as far as a BIGINT goes.
+    """
 
     base_units: int
 
     def __post_init__(self) -> None:
-        if type(self.base_units) is not int or not 0 <= self.base_units <= MAX_BASE_UNITS:
-            raise InvalidAmountError("an amount must be between 0 and 10000000000 FLOP")
+        if type(self.base_units) is not int or not 0 <= self.base_units <= _LARGEST_INTEGER:
+            raise InvalidAmountError("an amount must be a whole number of base units, from zero up")
 
     @classmethod
     def parse(cls, value: object, *, field: str = "amount", allow_zero: bool = False) -> Amount:
@@ -104,6 +108,8 @@ def _scaled(value: Decimal) -> int:
     scaled = value.scaleb(DECIMALS) if len(value.as_tuple().digits) <= 28 else None
     if scaled is None or scaled != int(scaled):
         raise InvalidAmountError("must have at most eight decimals")
+    if scaled > MAX_BASE_UNITS:
+        raise InvalidAmountError("must be at most 10000000000 FLOP")
     return int(scaled)
 
 

@@ -52,17 +52,26 @@ class Actor:
     """Whoever causes a change, as the rules and the audit trail see it.
 
     `name` is stable and says what kind it is: `user:7`, `key:key_ab12`, `worker`, `program`. `wallet_ids` are the
-    wallets it acts for. `scopes` is None where rights are not limited by scopes (a person, the worker).
+    wallets it acts for; `key_ids` are its signing key and the keys that one replaced. A node's key (`node_id`) provides
+    only where no other node is named. `scopes` is None where rights are not limited by scopes (a person, the worker).
     """
 
     name: str
     wallet_ids: frozenset[int] = frozenset()
     key_id: str | None = None
+    key_ids: frozenset[str] = frozenset()
+    first_key_id: str | None = None
+    node_id: str | None = None
     user_id: int | None = None
     role: Role | None = None
     scopes: frozenset[Scope] | None = None
     is_clock: bool = False
     is_program: bool = False
+
+    @property
+    def principal(self) -> str:
+        """Whom limits and idempotency keys count for: a key that was rotated stays who it was."""
+        return f"key:{self.first_key_id}" if self.first_key_id else self.name
 
     def require_scope(self, scope: Scope) -> None:
         """Raises ScopeError when this is a key that lacks the scope."""

@@ -58,10 +58,11 @@ _CHECKS: dict[str, str] = {
     "final escrow without its entry": """
         SELECT 'escrow ' || e.id, e.amount, COALESCE(m.total, 0)
         FROM escrows e
-        LEFT JOIN (SELECT j.escrow_id, SUM(p.amount) AS total FROM journal_entries j
-                   JOIN postings p ON p.journal_entry_id = j.id
-                   WHERE j.kind IN ('escrow_release', 'escrow_refund') GROUP BY j.escrow_id) m
-          ON m.escrow_id = e.id
+        LEFT JOIN (SELECT j.escrow_id, j.kind, SUM(p.amount) AS total FROM journal_entries j
+                   JOIN postings p ON p.journal_entry_id = j.id GROUP BY j.escrow_id, j.kind) m
+          ON m.escrow_id = e.id AND m.kind = CASE e.status WHEN 'released' THEN 'escrow_release'
+                                                           WHEN 'refunded' THEN 'escrow_refund'
+                                                           ELSE 'escrow_resolve' END
         WHERE e.status IN ('released', 'refunded', 'resolved') AND e.amount <> COALESCE(m.total, 0)
     """,
     # What is in flight belongs to payouts that are not final.

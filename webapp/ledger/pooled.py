@@ -12,7 +12,6 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
-    Numeric,
     ScalarSelect,
     cast,
     func,
@@ -27,6 +26,7 @@ from webapp.domain.accounts import POOLED
 from webapp.domain.clock import utcnow
 from webapp.models import AccountCheckpoint, Posting
 from webapp.models.insert_once import insert_once
+from webapp.models.types import Total
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +67,14 @@ def balance(session: Session, account: str) -> int:
     return totals(session, account).balance
 
 
+def lock(session: Session, account: str) -> None:
+    """Wait for others who take from a pooled account, to see what they leave. Who adds to it waits for nobody."""
+    _ensure_checkpoint(session, account)
+    session.execute(
+        select(AccountCheckpoint.account).where(AccountCheckpoint.account == account).with_for_update()
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Horizon:
     """A posting id, and the transaction number that every running transaction must have passed to make it final."""
@@ -94,10 +102,14 @@ def fold(session: Session, horizon: Horizon) -> bool:
         if int(oldest) < horizon.transaction_number:
             return False
     for account in POOLED:
-        values = {"account": account, "total_in": 0, "total_out": 0, "last_posting_id": 0}
-        insert_once(session, AccountCheckpoint, {**values, "folded_at": utcnow()})
+        _ensure_checkpoint(session, account)
         _fold_account(session, account, horizon.posting_id)
     return True
+
+
+def _ensure_checkpoint(session: Session, account: str) -> None:
+    values = {"account": account, "total_in": 0, "total_out": 0, "last_posting_id": 0, "folded_at": utcnow()}
+    insert_once(session, AccountCheckpoint, values)
 
 
 def _fold_account(session: Session, account: str, posting_id: int) -> None:
@@ -127,6 +139,4 @@ def _fold_account(session: Session, account: str, posting_id: int) -> None:
 
 def _sum_where(*conditions: ColumnElement[bool]) -> ScalarSelect[Any]:
     amount = type_coerce(Posting.amount, BigInteger)
-    return (
-        select(func.coalesce(cast(func.sum(amount), Numeric(38, 0)), 0)).where(*conditions).scalar_subquery()
-    )
+    return select(func.coalesce(cast(func.sum(amount), Total), 0)).where(*conditions).scalar_subquery()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -20,9 +21,7 @@ def insert_once(
     """
     dialect = session.connection().dialect.name
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    column: ColumnElement[Any] | Any = (
-        returning if returning is not None else list(model.__table__.primary_key)[0]
-    )
+    column: Any = returning if returning is not None else next(iter(inspect(model).primary_key))
     row = session.execute(insert(model).values(**values).on_conflict_do_nothing().returning(column)).first()
     if row is None:
         return None

@@ -5,13 +5,13 @@ from __future__ import annotations
 import uuid
 from datetime import datetime
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, Numeric, String, Uuid
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, String, Uuid
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.domain.clock import utcnow
 from webapp.domain.money import Amount
 from webapp.extensions import Base
-from webapp.models.types import AmountType, BigKey, UtcDateTime
+from webapp.models.types import AmountType, BigKey, Total, UtcDateTime
 
 
 class JournalEntry(Base):
@@ -49,13 +49,13 @@ class Posting(Base):
 class AccountCheckpoint(Base):
     """A pooled account up to and including posting `last_posting_id`: what came in and what went out, ever.
 
-    Totals are NUMERIC: what flows through an account may exceed what can exist.
+    What flows through an account may exceed what can exist, so totals are wider than amounts.
     """
 
     __tablename__ = "account_checkpoints"
 
     account: Mapped[str] = mapped_column(String(32), primary_key=True)
-    total_in: Mapped[int] = mapped_column(Numeric(38, 0))
-    total_out: Mapped[int] = mapped_column(Numeric(38, 0))
+    total_in: Mapped[int] = mapped_column(Total)
+    total_out: Mapped[int] = mapped_column(Total)
     last_posting_id: Mapped[int] = mapped_column(BigInteger)
     folded_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)

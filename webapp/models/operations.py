@@ -48,10 +48,19 @@ class PayoutHalt(Base):
 
 
 class Alert(Base):
-    """Something an operator should look at. It stands until someone acknowledges it."""
+    """Something an operator should look at, once, until someone acknowledges it."""
 
     __tablename__ = "alerts"
-    __table_args__ = (Index(None, "acknowledged_at", "id"),)
+    __table_args__ = (
+        Index(
+            "uq_alerts_standing",
+            "kind",
+            "subject",
+            unique=True,
+            sqlite_where=text("acknowledged_at IS NULL"),
+            postgresql_where=text("acknowledged_at IS NULL"),
+        ),
+    )
 
     id: Mapped[int] = mapped_column(primary_key=True)
     kind: Mapped[str] = mapped_column(String(32))

@@ -18,7 +18,8 @@ class SigningKey(Base):
     """A secret shared with a program. It acts for one wallet, within its scopes and its spend limit.
 
     `secret_sealed` is encrypted at rest. `spend_limit` is what the key may ever take out of the available balance;
-    None means no limit of its own.
+    None means no limit. `answers_for` are the keys that this one replaced, the first one first: it verifies what they
+    were named to verify, and spends from the first one's limit.
     """
 
     __tablename__ = "signing_keys"
@@ -36,6 +37,7 @@ class SigningKey(Base):
     scopes: Mapped[list[str]] = mapped_column(JsonDocument)
     spend_limit: Mapped[Amount | None] = mapped_column(AmountType)
     spent: Mapped[Amount] = mapped_column(AmountType, default=ZERO)
+    answers_for: Mapped[list[str]] = mapped_column(JsonDocument, default=list)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     expires_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

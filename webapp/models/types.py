@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, DateTime, Integer
+from sqlalchemy import JSON, BigInteger, DateTime, Integer, Numeric
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeDecorator
 
@@ -13,6 +13,10 @@ from webapp.domain.money import Amount
 
 # SQLite numbers only INTEGER primary keys by itself.
 BigKey = BigInteger().with_variant(Integer(), "sqlite")
+
+# Sums of what ever flowed through an account exceed 64 bits on PostgreSQL before the flow ends. SQLite has no larger
+# integer than that, and the driver would take a NUMERIC through a float.
+Total = Numeric(38, 0).with_variant(BigInteger(), "sqlite")
 
 JsonDocument = JSON().with_variant(postgresql.JSONB(), "postgresql")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.domain.clock import utcnow
@@ -26,6 +26,12 @@ class Wallet(Base):
         CheckConstraint("available >= 0", name="available_not_negative"),
         CheckConstraint("held >= 0", name="held_not_negative"),
         Index(None, "user_id"),
+        Index(
+            "ix_wallets_frozen",
+            "id",
+            sqlite_where=text("is_frozen"),
+            postgresql_where=text("is_frozen"),
+        ),
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

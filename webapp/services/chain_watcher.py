@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
 from webapp.domain.clock import utcnow
+from webapp.domain.exceptions import WalletIntegrationError
 from webapp.domain.money import Amount
 from webapp.models import ChainCursor, Deposit, DepositAddress
 from webapp.services import deposit_credits
@@ -21,10 +23,19 @@ from webapp.services.daemon_answers import ChainEntry, Tip
 from webapp.services.daemon_wallet import DaemonWallet
 from webapp.services.unit_of_work import unit_of_work
 
+log = structlog.get_logger(__name__)
+
 CHUNK = 200
 # Credits younger than this many blocks are looked at one by one when the chain was reorganised.
 REORG_WATCH_DEPTH = 250
 SPARE_DEPTH = 10
+
+
+class ChainBehindError(WalletIntegrationError):
+    """The daemon knows less of the chain than was read from it: nothing it says now undoes anything."""
+
+    slug = "daemon-behind"
+    title = "The coin daemon is behind what was read from it"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +61,17 @@ class ChainWatcher:
         self._daemon = daemon
 
     def run(self) -> None:
-        """Read what is new. Raises WalletIntegrationError when the daemon is not usable."""
+        """Read what is new. Raises WalletIntegrationError when the daemon is not usable, or behind what was read."""
         self._daemon.require_network()
         cursor = self._session.get(ChainCursor, 1)
         since_block, last_tip = (cursor.since_block, cursor.tip_hash) if cursor else (None, None)
         self._session.commit()
         tip = self._daemon.tip()
+        if cursor and tip.height < cursor.tip_height:
+            raise ChainBehindError(
+                f"The daemon is at block {tip.height}, and block {cursor.tip_height} was read before: it is "
+                "catching up, or its data was replaced. Deposits wait until it is there again."
+            )
         entries, next_block = self._daemon.list_since_block(since_block, self._required + SPARE_DEPTH)
         sightings = self._sightings(entries)
         for start in range(0, len(sightings), CHUNK):
@@ -80,7 +96,7 @@ class ChainWatcher:
                 entry.category == "immature",
             )
             for entry in incoming
-            if entry.address in owners
+            if entry.address in owners and entry.amount  # An output of nothing is no deposit.
         }
         return list(found.values())
 
@@ -109,6 +125,8 @@ class ChainWatcher:
         self._session.commit()
         if not news:
             return
+        # Wallets change in id order everywhere, so that nobody waits for each other.
+        news.sort(key=lambda seen: (seen.wallet_id, seen.txid, seen.vout))
         with unit_of_work(self._session):
             for sighting in news:
                 deposit = known.get((sighting.txid, sighting.vout)) or _new_deposit(self._session, sighting)
@@ -127,17 +145,22 @@ class ChainWatcher:
         """Ask for deposits that a listing from the cursor may leave out: uncredited ones, and all after a reorg."""
         seen = {(sighting.txid, sighting.vout) for sighting in listed}
         statement = select(Deposit).where(Deposit.status == "seen", Deposit.block_height.is_not(None))
-        deposits = list(self._session.scalars(statement.order_by(Deposit.block_height.desc()).limit(CHUNK)))
+        deposits = list(self._session.scalars(statement.order_by(Deposit.block_height).limit(CHUNK)))
         if is_reorg:
             recent = Deposit.block_height >= tip.height - REORG_WATCH_DEPTH
             deposits += self._session.scalars(select(Deposit).where(Deposit.status == "credited", recent))
         self._session.commit()
         missed = [deposit for deposit in deposits if (deposit.txid, deposit.vout) not in seen]
         for start in range(0, len(missed), CHUNK):
-            self._apply([self._look_up(deposit) for deposit in missed[start : start + CHUNK]], tip)
+            found = [self._look_up(deposit) for deposit in missed[start : start + CHUNK]]
+            self._apply([sighting for sighting in found if sighting], tip)
 
-    def _look_up(self, deposit: Deposit) -> Sighting:
-        known = self._daemon.get_transaction(deposit.txid) or {"confirmations": -1}
+    def _look_up(self, deposit: Deposit) -> Sighting | None:
+        """None for a transaction that the daemon does not know: its wallet was exchanged, which says nothing."""
+        known = self._daemon.get_transaction(deposit.txid)
+        if known is None:
+            log.warning("deposit_unknown_to_daemon", txid=deposit.txid)
+            return None
         is_immature = any(part.get("category") == "immature" for part in known.get("details", ()))
         return Sighting(
             deposit.txid,

@@ -68,6 +68,10 @@ class DaemonChain:
         """Spendable coins: confirmed ones and our own change. Coins of others in the mempool do not count."""
         return read_amount(self.rpc.read("getbalance"))
 
+    def immature_balance(self) -> Amount:
+        """Coins that were mined to the wallet's addresses and are not spendable yet; `balance` leaves them out."""
+        return read_amount(self.rpc.read("getwalletinfo")["immature_balance"])
+
     def fee_rate_per_kb(self) -> Amount:
         """FLOP per kilobyte to pay: the daemon's estimate, at least the configured floor and the daemon's
         relay minimum, at most the configured ceiling."""

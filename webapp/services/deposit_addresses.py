@@ -26,10 +26,13 @@ def current(session: Session, wallet_id: int) -> str | None:
     ).first()
 
 
-def ensure(session: Session, daemon: DaemonWallet, wallet_id: int) -> str | None:
-    """The wallet's address; a first one from the stock or the daemon if it has none. None when neither can give one."""
+def ensure(session: Session, daemon: DaemonWallet | None, wallet_id: int) -> str | None:
+    """The wallet's address; a first one from the stock or the daemon if it has none. None when neither can give one.
+
+    Without a daemon only the stock is asked, and nobody waits.
+    """
     address = current(session, wallet_id) or _assign_from_stock(session, wallet_id)
-    if address is not None:
+    if address is not None or daemon is None:
         return address
     try:
         fill_stock(session, daemon, 1)

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
+import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.domain.clock import utcnow
 from webapp.domain.escrow_states import Status
-from webapp.domain.exceptions import ConflictError, NotFoundError, PermissionDeniedError
+from webapp.domain.exceptions import ConflictError, DuxosError, NotFoundError, PermissionDeniedError
 from webapp.models import Escrow
 from webapp.services.escrow_manager import EscrowManager
+
+log = structlog.get_logger(__name__)
 
 BATCH = 200
 
@@ -39,15 +43,19 @@ class EscrowClock:
         return ids
 
     def _refund(self, escrow_id: uuid.UUID) -> bool:
-        try:
-            self._manager.refund_escrow(escrow_id, "the deadline passed without a delivery")
-        except (ConflictError, PermissionDeniedError, NotFoundError):
-            return False  # A party acted between the look and the move.
-        return True
+        refund = partial(self._manager.refund_escrow, escrow_id, "the deadline passed without a delivery")
+        return self._attempt(escrow_id, refund)
 
     def _release(self, escrow_id: uuid.UUID) -> bool:
+        return self._attempt(escrow_id, partial(self._manager.release_escrow, escrow_id))
+
+    def _attempt(self, escrow_id: uuid.UUID, move: Callable[[], object]) -> bool:
         try:
-            self._manager.release_escrow(escrow_id)
+            move()
         except (ConflictError, PermissionDeniedError, NotFoundError):
+            return False  # A party acted between the look and the move.
+        except DuxosError as error:
+            # One escrow that cannot move must not hold up those behind it.
+            log.error("escrow_clock_failed", escrow=str(escrow_id), reason=error.detail)
             return False
         return True

@@ -27,6 +27,7 @@ from webapp.domain.exceptions import (
 from webapp.domain.money import split
 from webapp.domain.roles import PROGRAM, Actor, Role, Scope
 from webapp.models import Escrow
+from webapp.models.compare_and_set import changes_one_row
 from webapp.services import audit_trail
 from webapp.services.escrow_terms import TermsReader
 from webapp.services.secret_box import SecretBox
@@ -203,8 +204,9 @@ class EscrowManager:
             return frozenset({Party.PROVIDER, Party.VERIFIER})
         capacities = {
             Party.PAYER: escrow.payer_wallet_id in actor.wallet_ids,
-            Party.PROVIDER: escrow.provider_wallet_id in actor.wallet_ids,
-            Party.VERIFIER: actor.key_id is not None and actor.key_id == escrow.verifier_key_id,
+            Party.PROVIDER: escrow.provider_wallet_id in actor.wallet_ids
+            and (actor.node_id is None or escrow.provider_node_id in (None, actor.node_id)),
+            Party.VERIFIER: escrow.verifier_key_id in actor.key_ids,
             Party.CLOCK: actor.is_clock,
         }
         return frozenset(party for party, applies in capacities.items() if applies)
@@ -225,14 +227,14 @@ class EscrowManager:
     def _move(self, escrow: Escrow, action: Action, **values: Any) -> None:
         before = escrow.status
         after = MOVES[Status(before), action]
-        result = self._session.execute(
+        is_changed = changes_one_row(
+            self._session,
             update(Escrow)
             .where(Escrow.id == escrow.id, Escrow.status == before)
-            .values(status=after.value, updated_at=utcnow(), **values)
-            .execution_options(synchronize_session=False)
+            .values(status=after.value, updated_at=utcnow(), **values),
         )
         self._session.refresh(escrow)
-        if result.rowcount != 1:  # type: ignore[attr-defined]
+        if not is_changed:
             raise _moved_on(escrow)
 
     def _accepted_result(
@@ -286,9 +288,9 @@ def _parsed_id(escrow_id: uuid.UUID | str) -> uuid.UUID:
 
 
 def _checked_reason(reason: object) -> str:
-    text = reason.strip() if isinstance(reason, str) else ""
-    if not text or len(text) > MAX_REASON_LENGTH or "\0" in text:
-        raise ValidationError.of("reason", f"must be 1 to {MAX_REASON_LENGTH} characters")
+    text = reason.strip().replace("\r\n", "\n") if isinstance(reason, str) else ""
+    if not text or len(text) > MAX_REASON_LENGTH or not text.replace("\n", " ").isprintable():
+        raise ValidationError.of("reason", f"must be 1 to {MAX_REASON_LENGTH} printable characters")
     return text
 
 

@@ -35,7 +35,7 @@ def list_for_actor(
     return list_for_wallets(
         session,
         actor.wallet_ids if wallet_id is None else (wallet_id,),
-        verifier_key_id=actor.key_id if wallet_id is None else None,
+        verifier_key_ids=actor.key_ids if wallet_id is None else (),
         status=status,
         service_name=service_name,
         limit=limit,
@@ -48,13 +48,13 @@ def list_for_wallets(
     wallet_ids: Collection[int],
     *,
     side: Party | None = None,
-    verifier_key_id: str | None = None,
+    verifier_key_ids: Collection[str] = (),
     status: str | None = None,
     service_name: str | None = None,
     limit: int | None = None,
     cursor: str | None = None,
 ) -> Page[Escrow]:
-    """The escrows of these wallets on either side (or on `side`), and those that the key verifies; each once.
+    """The escrows of these wallets on either side (or on `side`), and those that one of the keys verifies; each once.
 
     Raises ValidationError naming `status`, `limit` or `cursor`.
     """
@@ -63,7 +63,7 @@ def list_for_wallets(
     # One scan of an index for each wallet and side: an OR over two columns would read and sort all of them.
     scans = [
         select(select(Escrow.id).where(whose, *filters).order_by(Escrow.id.desc()).limit(size + 1).subquery())
-        for whose in _sides(wallet_ids, side, verifier_key_id)
+        for whose in _sides(wallet_ids, side, verifier_key_ids)
     ]
     if not scans:
         return Page([], None)
@@ -83,15 +83,15 @@ def list_all(
 
 
 def _sides(
-    wallet_ids: Collection[int], side: Party | None, verifier_key_id: str | None
+    wallet_ids: Collection[int], side: Party | None, verifier_key_ids: Collection[str]
 ) -> Iterator[ColumnElement[bool]]:
     for wallet_id in sorted(wallet_ids):
         if side is not Party.PROVIDER:
             yield Escrow.payer_wallet_id == wallet_id
         if side is not Party.PAYER:
             yield Escrow.provider_wallet_id == wallet_id
-    if verifier_key_id is not None:
-        yield Escrow.verifier_key_id == verifier_key_id
+    for key_id in verifier_key_ids:
+        yield Escrow.verifier_key_id == key_id
 
 
 def _filters(

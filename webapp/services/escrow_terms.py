@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -17,6 +18,8 @@ from webapp.domain.money import Amount
 from webapp.models import Node, SigningKey, Wallet
 
 MAX_NAME_LENGTH = 128
+MAX_METADATA_DEPTH = 32
+LARGEST_WALLET_ID = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +93,7 @@ class TermsReader:
     def _provider(self, payer_wallet_id: int, provider_wallet_id: int) -> int:
         if payer_wallet_id == provider_wallet_id:
             self._complaints["provider_wallet_id"] = "must differ from the payer's wallet"
-        elif self._session.get(Wallet, provider_wallet_id) is None:
+        elif not _is_wallet_id(provider_wallet_id) or self._session.get(Wallet, provider_wallet_id) is None:
             self._complaints["provider_wallet_id"] = "there is no such wallet"
         return provider_wallet_id
 
@@ -106,23 +109,14 @@ class TermsReader:
         if not isinstance(value, dict):
             self._complaints["metadata"] = "must be an object"
             return {}
-        try:
-            size = len(json.dumps(value, allow_nan=False).encode())
-        except (TypeError, ValueError):
-            self._complaints["metadata"] = "must be plain JSON"
-            return {}
-        if size > self._settings.max_metadata_bytes:
-            self._complaints["metadata"] = (
-                f"must take at most {self._settings.max_metadata_bytes} bytes as JSON"
-            )
-        elif "\\u0000" in json.dumps(value):
-            self._complaints["metadata"] = "must not contain the character U+0000"
+        if complaint := _metadata_complaint(value, self._settings.max_metadata_bytes):
+            self._complaints["metadata"] = complaint
         return value
 
     def _node(self, node_id: str | None, provider_wallet_id: int) -> str | None:
         if not node_id:
             return None
-        node = self._session.get(Node, node_id)
+        node = self._session.get(Node, node_id) if _is_id(node_id) else None
         if node is None or node.wallet_id != provider_wallet_id or node.status != "active":
             self._complaints["provider_node_id"] = "is not an active node of the provider"
         return node_id
@@ -130,8 +124,10 @@ class TermsReader:
     def _verifier(self, key_id: str | None, provider_wallet_id: int) -> str | None:
         if not key_id:
             return None
-        key = self._session.get(SigningKey, key_id)
-        provider = self._session.get(Wallet, provider_wallet_id)
+        key = self._session.get(SigningKey, key_id) if _is_id(key_id) else None
+        provider = (
+            self._session.get(Wallet, provider_wallet_id) if _is_wallet_id(provider_wallet_id) else None
+        )
         if key is None or not key.is_usable(utcnow()):
             self._complaints["verifier_key_id"] = "is not a key that works"
         elif provider is not None and key.wallet.user_id == provider.user_id:
@@ -160,4 +156,44 @@ class TermsReader:
             self._complaints["expires_at"] = (
                 f"must be in the future, at most {self._settings.max_deadline_hours} hours"
             )
+            return now
         return value.astimezone(UTC)
+
+
+def _is_wallet_id(value: object) -> bool:
+    return type(value) is int and 0 < value <= LARGEST_WALLET_ID
+
+
+def _is_id(value: object) -> bool:
+    return isinstance(value, str) and len(value) <= MAX_NAME_LENGTH and value.isprintable()
+
+
+def _metadata_complaint(value: dict[str, Any], max_bytes: int) -> str | None:
+    try:
+        size = len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
+    except (TypeError, ValueError, RecursionError):
+        return "must be plain JSON of valid Unicode text"
+    if size > max_bytes:
+        return f"must take at most {max_bytes} bytes as JSON"
+    if _depth(value) > MAX_METADATA_DEPTH:
+        return f"must not be nested deeper than {MAX_METADATA_DEPTH} levels"
+    if any("\0" in text for text in _texts(value)):
+        return "must not contain the character U+0000"
+    return None
+
+
+def _depth(value: object) -> int:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, parts), default=0)
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            yield str(key)
+            yield from _texts(part)
+    elif isinstance(value, list):
+        for part in value:
+            yield from _texts(part)

@@ -8,7 +8,7 @@ from functools import cache
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 from email_validator import EmailNotValidError, validate_email
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
@@ -48,16 +48,27 @@ class Identity:
 
     def authenticate(self, email: str, password: str) -> User:
         """The user with this e-mail and password. Raises InvalidCredentialsError, the same for every cause."""
-        user = self._session.scalars(select(User).where(User.email == email.strip().lower())).first()
+        user = self._find(email.strip().lower())
         # An unknown address costs as much time as a wrong password, so that the answer tells nothing.
         stored = user.password_hash if user else _decoy_hash(self._hasher)
         is_right = self._verify(stored, password)
         if not user or not is_right or not user.is_active:
             raise InvalidCredentialsError()
         if self._hasher.check_needs_rehash(stored):
-            with unit_of_work(self._session):
-                user.password_hash = self._hash(password)
+            self._rehash(user, stored, password)
         return user
+
+    def _find(self, email: str) -> User | None:
+        if not email.isprintable():
+            return None
+        return self._session.scalars(select(User).where(User.email == email)).first()
+
+    def _rehash(self, user: User, stored: str, password: str) -> None:
+        """Raise an old hash to today's cost, unless the password was changed meanwhile."""
+        password_hash = self._hash(password)
+        is_as_read = (User.id == user.id) & (User.password_hash == stored)
+        with unit_of_work(self._session):
+            self._session.execute(update(User).where(is_as_read).values(password_hash=password_hash))
 
     def change_password(self, user: User, old: str, new: str) -> None:
         """Set a new password. Raises ValidationError naming `old_password` or `password`."""
@@ -73,6 +84,8 @@ class Identity:
             return self._hasher.hash(password)
 
     def _verify(self, stored: str, password: str) -> bool:
+        if not _is_encodable(password):
+            return False
         try:
             with _HASHING_SLOTS:
                 return self._hasher.verify(stored, password[: MAX_PASSWORD_LENGTH + 1])
@@ -97,7 +110,18 @@ def _checked_email(email: str) -> str:
         raise ValidationError.of("email", str(error)) from None
 
 
+def _is_encodable(text: str) -> bool:
+    """False for text with half of a surrogate pair, which no encoding of Unicode can carry."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _check_password(password: str) -> None:
+    if not _is_encodable(password):
+        raise ValidationError.of("password", "must be valid Unicode text")
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         raise ValidationError.of(
             "password", f"must have {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters"

@@ -7,19 +7,22 @@ import uuid
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import select
+import structlog
+from sqlalchemy import or_, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.canonical import is_result_signature, sign_result
 from webapp.domain.clock import utcnow
-from webapp.domain.exceptions import NotFoundError, ValidationError
+from webapp.domain.exceptions import ConfigurationError, NotFoundError, ValidationError
 from webapp.domain.money import Amount
 from webapp.domain.roles import NODE_SCOPES
-from webapp.models import Node, SigningKey
+from webapp.models import Node, SigningKey, User, Wallet
 from webapp.models.insert_once import insert_once
 from webapp.services.secret_box import SecretBox
 from webapp.services.signing_keys import IssuedKey, SigningKeys
 from webapp.services.unit_of_work import unit_of_work
+
+log = structlog.get_logger(__name__)
 
 _NODE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
 
@@ -80,11 +83,33 @@ class NodeAuthService:
         )
 
     def _secrets(self, wallet_id: int, node_id: str | None) -> list[str]:
-        statement = select(SigningKey).where(SigningKey.wallet_id == wallet_id)
-        if node_id is not None:
-            statement = statement.join(Node, Node.id == SigningKey.node_id).where(
-                SigningKey.node_id == node_id, Node.status == "active"
+        """The secrets that may sign for the wallet (only the node's, if one is named), the newest first.
+
+        Neither a suspended node nor an owner who may not log in signs anything.
+        """
+        statement = (
+            select(SigningKey)
+            .join(Wallet, Wallet.id == SigningKey.wallet_id)
+            .join(User, User.id == Wallet.user_id)
+            .outerjoin(Node, Node.id == SigningKey.node_id)
+            .where(
+                SigningKey.wallet_id == wallet_id,
+                SigningKey.revoked_at.is_(None),
+                User.is_active.is_(True),
+                or_(Node.id.is_(None), Node.status == "active"),
             )
+        )
+        if node_id is not None:
+            statement = statement.where(SigningKey.node_id == node_id)
         now = utcnow()
         rows = self._session.scalars(statement.order_by(SigningKey.created_at.desc(), SigningKey.id))
-        return [self._box.open(key.secret_sealed) for key in rows if key.is_usable(now)]
+        opened = [self._open(key) for key in rows if key.is_usable(now)]
+        return [secret for secret in opened if secret is not None]
+
+    def _open(self, key: SigningKey) -> str | None:
+        """One secret that no configured key opens must not keep the provider's others from being used."""
+        try:
+            return self._box.open(key.secret_sealed)
+        except ConfigurationError as error:
+            log.error("signing_key_cannot_be_opened", key=key.id, reason=error.detail)
+            return None

@@ -71,16 +71,14 @@ def build(daemon: DaemonWallet, settings: WalletSettings, payouts: Sequence[Payo
 def _shares(
     payouts: Sequence[Payout], decoded: DecodedTransaction, funded: FundedTransaction, by_recipient: bool
 ) -> list[Share]:
-    at_address = {
-        output.address: output for output in decoded.outputs if output.vout != funded.change_position
-    }
+    # By position: an address may have two spellings, and the daemon knows only one of them.
+    paying = [output for output in decoded.outputs if output.vout != funded.change_position]
     groups: defaultdict[str, list[Payout]] = defaultdict(list)
     for payout in payouts:
         groups[payout.address].append(payout)
     shared_fees = iter(share_equally(funded.fee.base_units, len(payouts)))
     shares = []
-    for address, group in groups.items():
-        output = at_address[address]
+    for group, output in zip(groups.values(), paying, strict=True):
         taken = sum(payout.gross.base_units for payout in group) - output.amount.base_units
         taken_each = iter(share_equally(taken, len(group)))
         for payout in group:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from dataclasses import dataclass
 from datetime import timedelta
 
 from sqlalchemy import select, update
@@ -15,8 +16,21 @@ from webapp.services.process_holder import HOLDER, is_known_dead
 from webapp.services.unit_of_work import unit_of_work
 
 
-def claim_due(session: Session, settings: WalletSettings) -> list[Payout]:
-    """Claim the due payouts that can share one transaction, oldest first; empty when none is due."""
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Payouts that one worker may pay while `token` stands on their rows."""
+
+    token: str
+    payouts: tuple[Payout, ...]
+
+    def halves(self) -> tuple[Claim, Claim]:
+        """The same in two parts."""
+        middle = len(self.payouts) // 2
+        return Claim(self.token, self.payouts[:middle]), Claim(self.token, self.payouts[middle:])
+
+
+def claim_due(session: Session, settings: WalletSettings) -> Claim:
+    """Claim the due payouts that can share one transaction, oldest first; none when none is due."""
     now = utcnow()
     token = f"{HOLDER}/{secrets.token_hex(4)}"
     with unit_of_work(session):
@@ -45,38 +59,38 @@ def claim_due(session: Session, settings: WalletSettings) -> list[Payout]:
             )
             .execution_options(synchronize_session=False)
         )
-    return list(
-        session.scalars(
-            select(Payout)
-            .where(Payout.claim_token == token, Payout.status == "claimed")
-            .order_by(Payout.id)
-            .execution_options(populate_existing=True)
-        )
+    claimed = session.scalars(
+        select(Payout)
+        .where(Payout.claim_token == token, Payout.status == "claimed")
+        .order_by(Payout.id)
+        .execution_options(populate_existing=True)
     )
+    claim = Claim(token, tuple(claimed))
+    session.commit()  # What follows is slow: no transaction stays open for it.
+    return claim
 
 
-def put_back(session: Session, payouts: list[Payout], reason: str, *, delay_seconds: int = 0) -> None:
-    """Give claimed payouts back to the queue: nothing of them is on the network."""
+def put_back(session: Session, claim: Claim, reason: str, *, delay_seconds: int = 0) -> None:
+    """Give claimed payouts back to the queue: nothing of them is on the network. Others' claims are left alone."""
     now = utcnow()
     with unit_of_work(session):
-        for payout in payouts:
-            session.execute(
-                update(Payout)
-                .where(
-                    Payout.id == payout.id,
-                    Payout.status == "claimed",
-                    Payout.claim_token == payout.claim_token,
-                )
-                .values(
-                    status="queued",
-                    status_since=now,
-                    claim_token=None,
-                    claimed_until=None,
-                    next_attempt_at=now + timedelta(seconds=delay_seconds),
-                    reason=reason[:500],
-                )
-                .execution_options(synchronize_session=False)
+        session.execute(
+            update(Payout)
+            .where(
+                Payout.id.in_([payout.id for payout in claim.payouts]),
+                Payout.status == "claimed",
+                Payout.claim_token == claim.token,
             )
+            .values(
+                status="queued",
+                status_since=now,
+                claim_token=None,
+                claimed_until=None,
+                next_attempt_at=now + timedelta(seconds=delay_seconds),
+                reason=reason[:500],
+            )
+            .execution_options(synchronize_session=False)
+        )
 
 
 def release_abandoned(session: Session) -> int:
@@ -88,11 +102,11 @@ def release_abandoned(session: Session) -> int:
     now = utcnow()
     claimed = session.scalars(select(Payout).where(Payout.status == "claimed")).all()
     abandoned = [
-        payout
+        Claim(payout.claim_token or "", (payout,))
         for payout in claimed
         if (payout.claimed_until and payout.claimed_until < now)
         or is_known_dead((payout.claim_token or "").partition("/")[0])
     ]
-    if abandoned:
-        put_back(session, abandoned, "the worker that was building it stopped")
+    for claim in abandoned:
+        put_back(session, claim, "the worker that was building it stopped")
     return len(abandoned)

@@ -34,6 +34,5 @@ def clear(session: Session, cause: str, cleared_by: str) -> None:
 
 
 def raise_alert(session: Session, kind: str, subject: str, detail: str) -> None:
-    """Tell the operators something, in the caller's unit of work."""
-    session.add(Alert(kind=kind, subject=subject[:128], detail=detail[:1000]))
-    session.flush()
+    """Tell the operators something, in the caller's unit of work; once while nobody has acknowledged it."""
+    insert_once(session, Alert, {"kind": kind, "subject": subject[:128], "detail": detail[:1000]})

@@ -21,6 +21,7 @@ from webapp.domain.exceptions import InvalidAmountError, NotFoundError, PayoutSt
 from webapp.domain.money import Amount
 from webapp.ledger.journal import Move, post
 from webapp.models import Payout, Wallet
+from webapp.models.compare_and_set import changes_one_row
 from webapp.services import audit_trail
 from webapp.services.unit_of_work import unit_of_work
 
@@ -56,17 +57,32 @@ class PayoutQueue:
         """Change the destination while nobody has claimed the payout. Raises PayoutStateError afterwards."""
         check_address(address, self._wallet_settings.network)
         with unit_of_work(self._session):
-            payout = self._session.get(Payout, payout_id, populate_existing=True)
-            if payout is None or payout.wallet_id not in wallet_ids:
-                raise NotFoundError("there is no such payout")
-            result = self._session.execute(
-                update(Payout)
-                .where(Payout.id == payout_id, Payout.status == "queued")
-                .values(address=address)
-            )
-            if result.rowcount != 1:  # type: ignore[attr-defined]
-                raise PayoutStateError("the payout is on its way; its destination is fixed")
+            payout = self._own(payout_id, wallet_ids)
+            before = payout.address
+            self._take_from_queue(payout, address=address)
+            record(self._session, payout, "payout_redirected", {"from": before, "to": address})
         return payout
+
+    def cancel(self, payout_id: uuid.UUID, wallet_ids: frozenset[int]) -> Payout:
+        """Take a payout back into the balance while nobody has claimed it. Raises PayoutStateError afterwards."""
+        with unit_of_work(self._session):
+            payout = self._own(payout_id, wallet_ids)
+            self._take_from_queue(payout, status="failed")
+            return_to_wallet(self._session, payout, "taken back by its owner")
+        return payout
+
+    def _own(self, payout_id: uuid.UUID, wallet_ids: frozenset[int]) -> Payout:
+        payout = self._session.get(Payout, payout_id, populate_existing=True)
+        if payout is None or payout.wallet_id not in wallet_ids:
+            raise NotFoundError("there is no such payout")
+        return payout
+
+    def _take_from_queue(self, payout: Payout, **values: str) -> None:
+        """Change a queued payout; the row count decides between its owner and a worker that claims it."""
+        statement = update(Payout).where(Payout.id == payout.id, Payout.status == "queued").values(**values)
+        if not changes_one_row(self._session, statement):
+            raise PayoutStateError("the payout is on its way; nothing about it can be changed")
+        self._session.refresh(payout)
 
     def _queue(self, wallet_id: int, address: str, gross: Amount, escrow_id: uuid.UUID | None) -> Payout:
         payout = Payout(

@@ -8,8 +8,21 @@ from webapp.ledger import pooled
 from webapp.services.unit_of_work import unit_of_work
 
 
-def fold_checkpoints(session: Session) -> bool:
-    """Move the checkpoints as far as is final. False when an older transaction is still running: try again later."""
-    horizon = pooled.horizon(session)
-    with unit_of_work(session):
-        return pooled.fold(session, horizon)
+class CheckpointFolder:
+    """Folds at each run what was settled by the one before: by then every transaction of that time has ended.
+
+    Without a run before it tries the present moment, which is final when nobody is writing.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._horizon: pooled.Horizon | None = None
+
+    def run(self) -> bool:
+        """Move the checkpoints as far as is final. False when an older transaction is still running."""
+        present = pooled.horizon(self._session)
+        with unit_of_work(self._session):
+            is_folded = pooled.fold(self._session, self._horizon or present)
+        if is_folded or self._horizon is None:
+            self._horizon = present
+        return is_folded

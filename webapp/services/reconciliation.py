@@ -10,7 +10,8 @@ More coins than that are unexplained but harmless (an operator's own, say); fewe
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, field
+import time
+from dataclasses import asdict, dataclass, field, replace
 
 import structlog
 from sqlalchemy import BigInteger, func, select, type_coerce
@@ -29,6 +30,8 @@ from webapp.services.unit_of_work import unit_of_work
 log = structlog.get_logger(__name__)
 
 HALT_CAUSE = "integrity"
+SHORTAGE_LOOKS = 3
+SECONDS_BETWEEN_LOOKS = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,8 +84,18 @@ class Report:
 
 def full_check(session: Session, daemon: DaemonWallet) -> Report:
     """Everything: the books, every audit trail, and the coins if the daemon is in reach."""
+    report = check_money(session, daemon)
+    return replace(report, gaps=report.gaps + check_trails(session))
+
+
+def check_trails(session: Session) -> list[Gap]:
+    """Every audit trail, link by link; takes as long as there is history."""
+    return [Gap("broken audit trail", sentence) for sentence in audit_trail.broken_links(session)]
+
+
+def check_money(session: Session, daemon: DaemonWallet) -> Report:
+    """The books, and the coins if the daemon is in reach."""
     gaps = check_books(session)
-    gaps += [Gap("broken audit trail", sentence) for sentence in audit_trail.broken_links(session)]
     try:
         coins = count_coins(session, daemon)
     except WalletIntegrationError as error:
@@ -99,19 +112,23 @@ def full_check(session: Session, daemon: DaemonWallet) -> Report:
 def count_coins(session: Session, daemon: DaemonWallet) -> Coins | None:
     """What must be there and what is; None while the two do not speak of the same block. WalletIntegrationError.
 
-    The books follow the chain by a tick, and a payment may move between two looks: a shortage counts only when the
-    books stand still and have read the daemon's last block.
+    The books follow the chain by a tick, and a payment may move between two looks: a shortage counts only when it is
+    seen three times, each time by books that stand still and have read the daemon's last block.
     """
-    for _ in range(3):
+    shortage = None
+    for look in range(SHORTAGE_LOOKS):
+        if look:
+            time.sleep(SECONDS_BETWEEN_LOOKS)
         before = _expected(session)
         session.rollback()
-        held = daemon.balance().base_units
+        held = (daemon.balance() + daemon.immature_balance()).base_units
         has_read_all = _last_block_read(session) in (None, daemon.tip().hash)
         after = _expected(session)
         session.rollback()
-        if before == after and (held >= before or has_read_all):
+        if held >= max(before, after):
             return Coins(after, held)
-    return None
+        shortage = Coins(after, held) if before == after and has_read_all else None
+    return shortage
 
 
 def _last_block_read(session: Session) -> str | None:
@@ -121,14 +138,25 @@ def _last_block_read(session: Session) -> str | None:
 
 def check_and_halt(session: Session, daemon: DaemonWallet) -> Report:
     """The worker's check: a gap halts payouts and raises an alert; nothing else stops. It never lifts a halt."""
-    report = full_check(session, daemon)
+    report = check_money(session, daemon)
+    _halt_on(session, report.gaps)
+    return report
+
+
+def check_trails_and_halt(session: Session) -> list[Gap]:
+    """The same for the audit trails."""
+    gaps = check_trails(session)
+    _halt_on(session, gaps)
+    return gaps
+
+
+def _halt_on(session: Session, gaps: list[Gap]) -> None:
     session.rollback()
-    if report.gaps:
-        detail = "; ".join(f"{gap.check}: {gap.detail}" for gap in report.gaps)
-        log.error("ledger_check_found_gaps", gaps=len(report.gaps), detail=detail[:500])
+    if gaps:
+        detail = "; ".join(f"{gap.check}: {gap.detail}" for gap in gaps)
+        log.error("ledger_check_found_gaps", gaps=len(gaps), detail=detail[:500])
         with unit_of_work(session):
             payout_halts.halt(session, HALT_CAUSE, detail)
-    return report
 
 
 def _expected(session: Session) -> int:
@@ -142,16 +170,10 @@ def _confirmed_uncredited(session: Session) -> int:
 
 def _on_the_network(session: Session) -> int:
     # Signed and unknown ones may be on the network or not: counting them keeps the alarm quiet either way.
-    statement = (
-        select(
-            func.coalesce(
-                func.sum(type_coerce(Payout.net, BigInteger) + type_coerce(Payout.fee, BigInteger)), 0
-            )
-        )
-        .join(ChainTransaction, ChainTransaction.id == Payout.transaction_id)
-        .where(Payout.status.in_(("signed", "broadcast", "unknown")))
-    )
-    return int(session.execute(statement).scalar_one())
+    # The fee is the transaction's own: dust change goes to the miners on top of what the payouts bear.
+    on_their_way = ("signed", "broadcast", "unknown")
+    paid = _sum(session, Payout.net, Payout.status.in_(on_their_way))
+    return paid + _sum(session, ChainTransaction.fee, ChainTransaction.status.in_(on_their_way))
 
 
 def _sum(session: Session, column, *conditions) -> int:  # type: ignore[no-untyped-def]

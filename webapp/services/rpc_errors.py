@@ -21,6 +21,7 @@ from webapp.domain.exceptions import (
 from webapp.services.rpc_connection import HttpAnswer, RpcEndpoint
 
 MISC_ERROR = -1
+TYPE_ERROR = -3
 WALLET_ERROR = -4
 INVALID_ADDRESS_OR_KEY = -5
 WALLET_INSUFFICIENT_FUNDS = -6

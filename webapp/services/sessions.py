@@ -13,6 +13,7 @@ from webapp.config import Settings
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import NotFoundError
 from webapp.models import User, UserSession
+from webapp.models.compare_and_set import changes_one_row
 from webapp.services.unit_of_work import unit_of_work
 
 ABSOLUTE_LIFETIME = timedelta(days=14)
@@ -66,16 +67,17 @@ class Sessions:
     def revoke(self, user: User, session_id: int) -> None:
         """End one session of the user. Raises NotFoundError when it is not theirs or has ended."""
         with unit_of_work(self._session):
-            result = self._session.execute(
+            is_changed = changes_one_row(
+                self._session,
                 update(UserSession)
                 .where(
                     UserSession.id == session_id,
                     UserSession.user_id == user.id,
                     UserSession.revoked_at.is_(None),
                 )
-                .values(revoked_at=utcnow())
+                .values(revoked_at=utcnow()),
             )
-            if result.rowcount != 1:  # type: ignore[attr-defined]
+            if not is_changed:
                 raise NotFoundError("there is no such session")
 
     def revoke_all(self, user: User, *, except_id: int | None = None) -> None:

@@ -12,6 +12,7 @@ No second transaction is built for a payout while the first one's inputs are uns
 
 from __future__ import annotations
 
+import structlog
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
@@ -33,16 +34,22 @@ from webapp.domain.exceptions import (
 from webapp.ledger import pooled
 from webapp.ledger.journal import Move, post
 from webapp.models import ChainTransaction, ChainTransactionInput, Payout
-from webapp.services import payout_claims, payout_halts
+from webapp.models.compare_and_set import changes_one_row
+from webapp.services import payout_claims, payout_halts, rpc_errors
 from webapp.services.daemon_answers import OutPoint
 from webapp.services.daemon_wallet import DaemonWallet
 from webapp.services.payout_builder import FeeTooHighError, SignedTransaction, build
+from webapp.services.payout_claims import Claim
 from webapp.services.payout_queue import record, return_to_wallet
 from webapp.services.transaction_follower import TransactionFollower
 from webapp.services.unit_of_work import unit_of_work
 
+log = structlog.get_logger(__name__)
+
 MAX_BATCHES_PER_RUN = 20
 LONGEST_DELAY_SECONDS = 30
+MAX_DEAR_ATTEMPTS = 10
+_METHODS_ABOUT_PAYOUTS = ("createrawtransaction", "fundrawtransaction")
 
 
 class ClaimLostError(TransactionError):
@@ -72,14 +79,14 @@ class Settlement:
             return
         self._lock_stored_inputs()
         for _ in range(MAX_BATCHES_PER_RUN):
-            payouts = payout_claims.claim_due(self._session, self._settings)
-            if not payouts or not self._pay(payouts):
+            claim = payout_claims.claim_due(self._session, self._settings)
+            if not claim.payouts or not self._pay(claim):
                 return
 
-    def _pay(self, payouts: list[Payout]) -> bool:
+    def _pay(self, claim: Claim) -> bool:
         """Carry one batch as far as the network. False when there is no use in going on in this pass."""
         try:
-            signed = build(self._daemon, self._settings, payouts)
+            signed = build(self._daemon, self._settings, claim.payouts)
         except (
             RpcUnavailableError,
             RpcAuthenticationError,
@@ -89,54 +96,85 @@ class Settlement:
             # Nothing was stored, so nothing can have been sent; the money waits for the daemon. Inputs may have
             # been locked by a call whose answer was lost.
             self._has_cleaned_locks = False
-            payout_claims.put_back(self._session, payouts, error.detail)
+            payout_claims.put_back(self._session, claim, error.detail)
             raise
-        except (WalletInsufficientFundsError, TransactionTooLargeError, FeeTooHighError) as error:
-            return self._retry_with_fewer(payouts, error.detail)
+        except WalletInsufficientFundsError as error:
+            return self._retry_with_fewer(claim, error.detail)
+        except (TransactionTooLargeError, FeeTooHighError) as error:
+            return self._retry_or_give_up(claim, error.detail)
         except RpcRefusedError as error:
-            return self._set_aside_refused(payouts, error.detail)
+            return self._set_aside_refused(claim, error)
         except WalletIntegrationError as error:
-            payout_claims.put_back(self._session, payouts, error.detail)
+            payout_claims.put_back(self._session, claim, error.detail)
             raise
+        except Exception as error:
+            # A defect that one payout brings out must not hold up the others: it is found by halves and waits alone.
+            log.exception("payouts_could_not_be_built", payouts=len(claim.payouts))
+            return self._retry_with_fewer(claim, f"an unexpected error: {type(error).__name__}")
+        return self._send(claim, signed)
+
+    def _send(self, claim: Claim, signed: SignedTransaction) -> bool:
         try:
-            transaction = self._store(signed)
+            transaction = self._store(signed, claim.token)
         except (ClaimLostError, FeeTooHighError) as error:
             self._daemon.unlock_inputs(signed.inputs)
-            payout_claims.put_back(self._session, payouts, error.detail, delay_seconds=LONGEST_DELAY_SECONDS)
+            payout_claims.put_back(self._session, claim, error.detail, delay_seconds=LONGEST_DELAY_SECONDS)
             return False
+        except BaseException:
+            self._has_cleaned_locks = False
+            raise
         self._follower.broadcast(transaction)
         return True
 
-    def _retry_with_fewer(self, payouts: list[Payout], reason: str) -> bool:
+    def _retry_with_fewer(self, claim: Claim, reason: str) -> bool:
         """Too few coins, or too dear: half as many may do. A single one waits."""
-        if len(payouts) == 1:
-            delay = min(payouts[0].attempts, LONGEST_DELAY_SECONDS)
-            payout_claims.put_back(self._session, payouts, reason, delay_seconds=delay)
-            return True
-        return self._split(payouts)
-
-    def _set_aside_refused(self, payouts: list[Payout], reason: str) -> bool:
-        """The daemon will not build this: find the payout it objects to, and give that one's money back."""
-        if len(payouts) > 1:
-            return self._split(payouts)
-        with unit_of_work(self._session):
-            payout = self._session.get_one(
-                Payout, payouts[0].id, populate_existing=True, with_for_update=True
-            )
-            if payout.status == "claimed" and payout.claim_token == payouts[0].claim_token:
-                return_to_wallet(self._session, payout, reason)
+        if len(claim.payouts) > 1:
+            return self._pay_halves(claim)
+        delay = min(claim.payouts[0].attempts, LONGEST_DELAY_SECONDS)
+        payout_claims.put_back(self._session, claim, reason, delay_seconds=delay)
         return True
 
-    def _split(self, payouts: list[Payout]) -> bool:
-        half = len(payouts) // 2
-        try:
-            goes_on = self._pay(payouts[:half])
-        except WalletIntegrationError as error:
-            payout_claims.put_back(self._session, payouts[half:], error.detail)
-            raise
-        return self._pay(payouts[half:]) and goes_on
+    def _retry_or_give_up(self, claim: Claim, reason: str) -> bool:
+        """Too dear or too large: half as many may do. A single one that stays so goes back to its wallet."""
+        if len(claim.payouts) > 1 or claim.payouts[0].attempts < MAX_DEAR_ATTEMPTS:
+            return self._retry_with_fewer(claim, reason)
+        self._give_back(claim, reason)
+        return True
 
-    def _store(self, signed: SignedTransaction) -> ChainTransaction:
+    def _set_aside_refused(self, claim: Claim, error: RpcRefusedError) -> bool:
+        """The daemon will not build this: find the payout it objects to, and give that one's money back.
+
+        What is wrong with the daemon itself (no wallet loaded, a wrong passphrase) is no payout's fault.
+        """
+        if error.method not in _METHODS_ABOUT_PAYOUTS:
+            payout_claims.put_back(self._session, claim, error.detail)
+            raise error
+        if len(claim.payouts) > 1:
+            return self._pay_halves(claim)
+        if not _is_payouts_fault(error):
+            return self._retry_with_fewer(claim, error.detail)
+        self._give_back(claim, error.detail)
+        return True
+
+    def _give_back(self, claim: Claim, reason: str) -> None:
+        """Fail the claim's only payout and return its money, unless another worker has it by now."""
+        with unit_of_work(self._session):
+            payout = self._session.get_one(
+                Payout, claim.payouts[0].id, populate_existing=True, with_for_update={"of": Payout}
+            )
+            if payout.status == "claimed" and payout.claim_token == claim.token:
+                return_to_wallet(self._session, payout, reason)
+
+    def _pay_halves(self, claim: Claim) -> bool:
+        first, second = claim.halves()
+        try:
+            goes_on = self._pay(first)
+        except WalletIntegrationError as error:
+            payout_claims.put_back(self._session, second, error.detail)
+            raise
+        return self._pay(second) and goes_on
+
+    def _store(self, signed: SignedTransaction, claim_token: str) -> ChainTransaction:
         now = utcnow()
         with unit_of_work(self._session):
             transaction = ChainTransaction(
@@ -151,12 +189,13 @@ class Settlement:
             self._session.add(transaction)
             self._session.flush()
             for share in signed.shares:
-                result = self._session.execute(
+                is_changed = changes_one_row(
+                    self._session,
                     update(Payout)
                     .where(
                         Payout.id == share.payout.id,
                         Payout.status == "claimed",
-                        Payout.claim_token == share.payout.claim_token,
+                        Payout.claim_token == claim_token,
                     )
                     .values(
                         status="signed",
@@ -168,10 +207,9 @@ class Settlement:
                         claim_token=None,
                         claimed_until=None,
                         reason="signed; about to be sent",
-                    )
-                    .execution_options(synchronize_session=False)
+                    ),
                 )
-                if result.rowcount != 1:  # type: ignore[attr-defined]
+                if not is_changed:
                     raise ClaimLostError(f"payout {share.payout.id} is no longer claimed by this worker")
                 self._session.refresh(share.payout)
             self._reserve_fees(transaction, signed)
@@ -184,6 +222,7 @@ class Settlement:
         """Fees that the fund bears leave it now, so that they are there when the network takes them."""
         if signed.shares[0].payout.fee_paid_by != "fund":
             return
+        pooled.lock(self._session, accounts.FUND)
         if pooled.balance(self._session, accounts.FUND) < signed.fee.base_units:
             raise FeeTooHighError("the community fund cannot bear the network fee")
         move = Move(accounts.FUND, accounts.PAYOUTS_IN_FLIGHT, signed.fee)
@@ -206,3 +245,14 @@ class Settlement:
             self._has_cleaned_locks = True
         if stored:
             self._daemon.lock_inputs(stored)
+
+
+def _is_payouts_fault(error: RpcRefusedError) -> bool:
+    """Whether a single payout was refused for its address or its amount, which no waiting would change."""
+    if error.code == rpc_errors.WALLET_ERROR:
+        return "too small" in error.detail.lower()
+    return error.code in (
+        rpc_errors.TYPE_ERROR,
+        rpc_errors.INVALID_ADDRESS_OR_KEY,
+        rpc_errors.INVALID_PARAMETER,
+    )

@@ -13,7 +13,8 @@ from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import NotFoundError, SpendLimitError, ValidationError
 from webapp.domain.money import Amount
 from webapp.domain.roles import Actor, Role, Scope, parse_scopes
-from webapp.models import SigningKey, User, Wallet
+from webapp.models import Node, SigningKey, User, Wallet
+from webapp.models.compare_and_set import changes_one_row
 from webapp.services.secret_box import SecretBox
 from webapp.services.unit_of_work import unit_of_work
 
@@ -79,17 +80,22 @@ class SigningKeys:
             raise ValidationError.of("scopes", f"{Scope.FUND_AIRDROP} is for operators' wallets only")
 
     def find_usable(self, key_id: str) -> tuple[SigningKey, str] | None:
-        """The key and its secret, or None when it is unknown, expired, revoked, or its owner may not log in."""
+        """The key and its secret; None if it is unknown, expired, revoked, of a suspended node or a closed account."""
         key = self._session.get(SigningKey, key_id, populate_existing=True)
-        if key is None or not key.is_usable(utcnow()) or not self._owner_is_active(key):
+        if key is None or not key.is_usable(utcnow()) or not self._is_in_good_standing(key):
             return None
         return key, self._box.open(key.secret_sealed)
 
-    def _owner_is_active(self, key: SigningKey) -> bool:
+    def _is_in_good_standing(self, key: SigningKey) -> bool:
         statement = (
-            select(User.is_active).join(Wallet, Wallet.user_id == User.id).where(Wallet.id == key.wallet_id)
+            select(User.is_active, Node.status)
+            .select_from(Wallet)
+            .join(User, User.id == Wallet.user_id)
+            .outerjoin(Node, Node.id == key.node_id)
+            .where(Wallet.id == key.wallet_id)
         )
-        return bool(self._session.execute(statement).scalar())
+        is_active, node_status = self._session.execute(statement).one()
+        return bool(is_active) and node_status in (None, "active")
 
     def list_for_wallet(self, wallet_id: int) -> list[SigningKey]:
         """The wallet's keys, the newest first, with those that no longer work."""
@@ -104,34 +110,30 @@ class SigningKeys:
     def revoke(self, key_id: str, wallet_ids: frozenset[int]) -> None:
         """End a key of one of these wallets at once. Raises NotFoundError when there is none that works."""
         with unit_of_work(self._session):
-            result = self._session.execute(
+            is_changed = changes_one_row(
+                self._session,
                 update(SigningKey)
                 .where(
                     SigningKey.id == key_id,
                     SigningKey.wallet_id.in_(wallet_ids),
                     SigningKey.revoked_at.is_(None),
                 )
-                .values(revoked_at=utcnow())
+                .values(revoked_at=utcnow()),
             )
-            if result.rowcount != 1:  # type: ignore[attr-defined]
+            if not is_changed:
                 raise NotFoundError("there is no such key")
 
     def rotate(self, key_id: str, overlap: timedelta) -> IssuedKey:
-        """A new key like this one, which itself works for `overlap` more."""
+        """A new key like this one, which itself works for `overlap` more. Both spend from the same limit."""
         now = utcnow()
         with unit_of_work(self._session):
             old = self._session.get(SigningKey, key_id, populate_existing=True)
             if old is None or not old.is_usable(now):
                 raise NotFoundError("there is no such key")
-            left = old.spend_limit - old.spent if old.spend_limit is not None else None
             issued = self.create(
-                old.wallet_id,
-                old.scopes,
-                label=old.label,
-                spend_limit=left,
-                expires_at=old.expires_at,
-                node_id=old.node_id,
+                old.wallet_id, old.scopes, label=old.label, expires_at=old.expires_at, node_id=old.node_id
             )
+            self._session.get_one(SigningKey, issued.key_id).answers_for = [*old.answers_for, old.id]
             end = now + overlap
             old.expires_at = min(end, old.expires_at) if old.expires_at else end
         return issued
@@ -144,24 +146,28 @@ class SigningKeys:
         if actor.key_id is None:
             return
         key = self._session.get_one(SigningKey, actor.key_id)
-        if key.spend_limit is None:
+        first = self._session.get_one(SigningKey, key.answers_for[0]) if key.answers_for else key
+        if first.spend_limit is None:
             return
         spent = type_coerce(SigningKey.spent, BigInteger) + amount.base_units
-        result = self._session.execute(
+        is_changed = changes_one_row(
+            self._session,
             update(SigningKey)
-            .where(SigningKey.id == key.id, spent <= type_coerce(SigningKey.spend_limit, BigInteger))
-            .values(spent=spent)
-            .execution_options(synchronize_session=False)
+            .where(SigningKey.id == first.id, spent <= type_coerce(SigningKey.spend_limit, BigInteger))
+            .values(spent=spent),
         )
-        if result.rowcount != 1:  # type: ignore[attr-defined]
-            raise SpendLimitError(f"the key may spend {key.spend_limit} FLOP in all; this would exceed it")
+        if not is_changed:
+            raise SpendLimitError(f"the key may spend {first.spend_limit} FLOP in all; this would exceed it")
 
 
 def actor_of(key: SigningKey) -> Actor:
     """The principal that signs with this key."""
     return Actor(
         name=f"key:{key.id}",
+        first_key_id=(key.answers_for or [key.id])[0],
         wallet_ids=frozenset({key.wallet_id}),
         key_id=key.id,
+        key_ids=frozenset({key.id, *key.answers_for}),
+        node_id=key.node_id,
         scopes=frozenset(Scope(scope) for scope in key.scopes),
     )

@@ -2,19 +2,52 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from webapp.models import ChainTransaction
-from webapp.services.daemon_answers import DecodedTransaction, OutPoint
+from webapp.domain.addresses import is_same_destination
+from webapp.domain.money import Amount
+from webapp.models import ChainTransaction, Payout
+from webapp.services.daemon_answers import DecodedTransaction, OutPoint, read_amount
 from webapp.services.daemon_wallet import DaemonWallet
 
 
 @dataclass(frozen=True, slots=True)
 class Spender:
-    """A transaction other than ours that spends at least one of our inputs."""
+    """A transaction other than ours that spends at least one of our inputs. `fee` as far as the wallet knows it."""
 
     transaction: DecodedTransaction
     confirmations: int
+    fee: Amount | None
+
+
+@dataclass(frozen=True, slots=True)
+class Payments:
+    """How much of what our payouts should get another transaction pays, and in which output of each address."""
+
+    is_complete: bool
+    is_partial: bool
+    output_index: dict[str, int]
+
+
+def find_payments(transaction: DecodedTransaction, payouts: Sequence[Payout]) -> Payments:
+    """Compare what a transaction pays with the payouts' net amounts, address by address.
+
+    An address that is paid for another reason makes it look partial: an operator decides then, nobody is paid twice.
+    """
+    due: Counter[str] = Counter()
+    for payout in payouts:
+        due[payout.address] += payout.net.base_units if payout.net else 0
+    paid: Counter[str] = Counter()
+    output_index: dict[str, int] = {}
+    for output in transaction.outputs:
+        for address in due:
+            if output.address and is_same_destination(output.address, address):
+                paid[address] += output.amount.base_units
+                output_index.setdefault(address, output.vout)
+    is_complete = all(paid[address] >= amount for address, amount in due.items())
+    return Payments(is_complete, bool(output_index) and not is_complete, output_index)
 
 
 def find_spender(daemon: DaemonWallet, transaction: ChainTransaction) -> Spender | None:
@@ -36,5 +69,19 @@ def find_spender(daemon: DaemonWallet, transaction: ChainTransaction) -> Spender
             continue
         decoded = daemon.decode(known["hex"])
         if inputs & set(decoded.inputs):
-            spenders.append(Spender(decoded, known["confirmations"]))
+            fee = read_amount(known["fee"]) if "fee" in known else None
+            spenders.append(Spender(decoded, known["confirmations"], fee))
     return max(spenders, key=lambda spender: spender.confirmations, default=None)
+
+
+def find_lost_input(daemon: DaemonWallet, transaction: ChainTransaction, depth: int) -> OutPoint | None:
+    """An input whose own transaction lost against another one that is `depth` blocks deep; None without one.
+
+    Such coins cannot come back without a reorganisation of that depth, and no broadcast can bring them.
+    """
+    for point in transaction.inputs:
+        source = daemon.get_transaction(point.txid)
+        # A negative number says how deep the transaction lies that took its place.
+        if source is not None and source["confirmations"] <= -depth:
+            return OutPoint(point.txid, point.vout)
+    return None

@@ -15,10 +15,17 @@ from webapp.domain.exceptions import RpcRefusedError, RpcUnavailableError, RpcUn
 from webapp.domain.money import Amount
 from webapp.ledger.journal import Move, post
 from webapp.models import ChainTransaction, Payout
+from webapp.models.compare_and_set import changes_one_row
 from webapp.services.daemon_wallet import DaemonWallet
 from webapp.services.payout_halts import raise_alert
 from webapp.services.payout_queue import record
-from webapp.services.spender_search import Spender, find_spender
+from webapp.services.spender_search import (
+    Payments,
+    Spender,
+    find_lost_input,
+    find_payments,
+    find_spender,
+)
 from webapp.services.unit_of_work import unit_of_work
 
 log = structlog.get_logger(__name__)
@@ -62,8 +69,10 @@ class TransactionFollower:
         if known and confirmations > 0:
             self._follow_confirmations(transaction, confirmations, known["blockhash"])
         elif known and confirmations == 0 and self._daemon.raw_mempool_has(transaction.txid):
-            if transaction.status != "broadcast":
-                self._mark(transaction, "broadcast", "on the network; waiting for confirmations")
+            self._mark(transaction, "broadcast", "on the network; waiting for confirmations")
+            if transaction.confirmations:  # a reorganisation put it back into the mempool
+                with unit_of_work(self._session):
+                    self._change(transaction, confirmations=0, block_hash=None)
         else:
             self._look_for_twin(transaction)
 
@@ -82,32 +91,53 @@ class TransactionFollower:
         """It is neither in a block nor in the mempool: has something else spent its inputs?"""
         spender = find_spender(self._daemon, transaction)
         if spender is None:
-            self.broadcast(transaction)
-        elif self._pays_the_same(spender, transaction):
-            self._adopt(transaction, spender)
+            self._broadcast_unless_dead(transaction)
+        else:
+            self._judge_spender(transaction, spender)
+
+    def _judge_spender(self, transaction: ChainTransaction, spender: Spender) -> None:
+        """What the other transaction pays decides: everybody, nobody, or something only an operator can settle."""
+        payouts = self._payouts(transaction)
+        self._session.commit()
+        paid = find_payments(spender.transaction, payouts)
+        theirs = spender.transaction.txid
+        if paid.is_complete:
+            self._adopt(transaction, spender, paid)
+        elif paid.is_partial:
+            reason = f"{theirs} spent its inputs and pays some of its payees: compare them by hand"
+            self._mark(transaction, "unknown", reason)
+            with unit_of_work(self._session):
+                raise_alert(self._session, "payout_conflict", transaction.txid, reason)
         elif spender.confirmations >= self._settings.payout_confirmations:
-            self._replace(transaction, spender)
+            self._replace(transaction, f"its inputs were spent by {theirs}")
 
-    def _pays_the_same(self, spender: Spender, transaction: ChainTransaction) -> bool:
-        ours = self._daemon.decode(transaction.signed_hex)
-        same_inputs = set(ours.inputs) == set(spender.transaction.inputs)
-        return same_inputs and ours.outputs == spender.transaction.outputs
+    def _broadcast_unless_dead(self, transaction: ChainTransaction) -> None:
+        """Coins that came from a transaction which a twin has replaced do not exist under their old id any more."""
+        lost = find_lost_input(self._daemon, transaction, self._settings.payout_confirmations)
+        if lost is None:
+            self.broadcast(transaction)
+        else:
+            self._replace(transaction, f"its input {lost.txid}:{lost.vout} was undone by the chain")
 
-    def _adopt(self, transaction: ChainTransaction, spender: Spender) -> None:
+    def _adopt(self, transaction: ChainTransaction, spender: Spender, paid: Payments) -> None:
+        """The payees are paid, under another id: a malleated twin, or the same payment sent again by hand."""
         ours, theirs = transaction.txid, spender.transaction.txid
         with unit_of_work(self._session):
             confirmations = max(spender.confirmations, 0)
-            if not self._change(transaction, status="broadcast", txid=theirs, confirmations=confirmations):
+            fee = spender.fee or transaction.fee
+            if not self._change(
+                transaction, status="broadcast", txid=theirs, fee=fee, confirmations=confirmations
+            ):
                 return
             for payout in self._payouts(transaction):
                 payout.status, payout.status_since = "broadcast", utcnow()
+                payout.output_index = paid.output_index[payout.address]
                 payout.reason = "on the network under another id; waiting for confirmations"
                 record(self._session, payout, "payout_txid_changed", {"txid": theirs})
-        log.warning("malleated_twin_adopted", ours=ours, theirs=theirs)
+        log.warning("twin_adopted", ours=ours, theirs=theirs)
 
-    def _replace(self, transaction: ChainTransaction, spender: Spender) -> None:
-        """Something else spent an input, deep enough to stay: this transaction can never confirm; pay anew."""
-        reason = f"its inputs were spent by {spender.transaction.txid}"
+    def _replace(self, transaction: ChainTransaction, reason: str) -> None:
+        """An input is spent or undone, deep enough to stay so: this transaction can never confirm; pay anew."""
         with unit_of_work(self._session):
             payouts = self._payouts(transaction)
             if not self._change(transaction, status="replaced", reason=reason):
@@ -154,11 +184,16 @@ class TransactionFollower:
         post(self._session, f"payout:{payout.id}:settle", "payout_settle", moves)
 
     def _write_off_dust(self, transaction: ChainTransaction, payouts: list[Payout]) -> None:
-        """Change too small for an output of its own goes to the miners: no payout bears it."""
+        """What the miners got beyond what the payouts bear is nobody's: change too small for an output of its own.
+
+        The other way round, daemons that raise such change at the first payee's cost bring some of the fee back.
+        """
         borne = sum(payout.fee.base_units for payout in payouts if payout.fee)
-        if (dust := transaction.fee.base_units - borne) > 0:
-            move = Move(accounts.LOSSES, accounts.NETWORK_FEES, Amount(dust))
-            post(self._session, f"transaction:{transaction.id}:dust", "dust_change", [move])
+        beyond = transaction.fee.base_units - borne
+        move = Move(accounts.LOSSES, accounts.NETWORK_FEES, Amount(abs(beyond)))
+        if beyond:
+            moves = [move if beyond > 0 else move.reversed()]
+            post(self._session, f"transaction:{transaction.id}:dust", "dust_change", moves)
 
     def _payouts(self, transaction: ChainTransaction) -> list[Payout]:
         statement = select(Payout).where(Payout.transaction_id == transaction.id).order_by(Payout.id)
@@ -168,24 +203,26 @@ class TransactionFollower:
         if (transaction.status, transaction.reason) == (status, reason[:500]):
             return
         now = utcnow()
+        # The timeline tells the first time of each; a transaction may go back and forth for as long as it waits.
+        is_first = transaction.status == "signed" or (status == "broadcast" and not transaction.broadcast_at)
         sent_at = {"broadcast_at": transaction.broadcast_at or now} if status == "broadcast" else {}
         with unit_of_work(self._session):
             if not self._change(transaction, status=status, reason=reason[:500], **sent_at):
                 return
             for payout in self._payouts(transaction):
-                is_news = payout.status != status
-                payout.status, payout.reason = status, reason[:500]
-                if is_news:
+                if payout.status != status:
                     payout.status_since = now
+                payout.status, payout.reason = status, reason[:500]
+                if is_first:
                     record(self._session, payout, f"payout_{status}", {"txid": transaction.txid})
 
     def _change(self, transaction: ChainTransaction, **values: Any) -> bool:
         """Change the row unless it has become final meanwhile; the row lock makes other followers wait."""
-        result = self._session.execute(
+        is_changed = changes_one_row(
+            self._session,
             update(ChainTransaction)
             .where(ChainTransaction.id == transaction.id, ChainTransaction.status.in_(UNSETTLED))
-            .values(**values)
-            .execution_options(synchronize_session=False)
+            .values(**values),
         )
         self._session.refresh(transaction)
-        return bool(result.rowcount == 1)  # type: ignore[attr-defined]
+        return is_changed

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Numeric, Select, cast, func, select, type_coerce, union
+from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select, type_coerce, union
 from sqlalchemy.orm import Session
 
 from webapp.domain import accounts
@@ -20,6 +20,7 @@ from webapp.domain.money import Amount
 from webapp.domain.pagination import Page, checked_limit, decode_cursor
 from webapp.domain.roles import Actor
 from webapp.models import Deposit, JournalEntry, Payout, Posting, Wallet
+from webapp.models.types import Total
 
 FINAL_PAYOUTS = ("confirmed", "failed")
 _LARGEST_ID = 2**63 - 1
@@ -45,7 +46,8 @@ class WalletOverview:
 
 @dataclass(frozen=True, slots=True)
 class StatementLine:
-    """One posting that touched a wallet. The changes are signed base units; `key` names the business event.
+    """One posting that touched a wallet. The changes are signed base units; `key` names the business event, and
+    `counterpart` is the account at the other end.
 
     Kinds: deposit_credit, deposit_reverse, escrow_create, escrow_refund, escrow_release, payout_queue, payout_return.
     """
@@ -57,6 +59,7 @@ class StatementLine:
     escrow_id: uuid.UUID | None
     available_change: int
     held_change: int
+    counterpart: str
 
 
 def overview(session: Session, wallet_id: int) -> WalletOverview:
@@ -177,11 +180,12 @@ def _line(row: Any, available: str, held: str) -> StatementLine:
         escrow_id=row.escrow_id,
         available_change=change(available),
         held_change=change(held),
+        counterpart=row.destination if row.source in (available, held) else row.source,
     )
 
 
 def _sum(*columns: Any) -> Select[Any]:
-    total = cast(func.sum(sum(map(_units, columns))), Numeric(38, 0))
+    total = cast(func.sum(sum(map(_units, columns))), Total)
     return select(func.coalesce(total, 0))
 
 

@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.clock import utcnow
 from webapp.models import WorkerTask
+from webapp.models.compare_and_set import changes_one_row
 from webapp.models.insert_once import insert_once
 from webapp.services.process_holder import HOLDER, is_known_dead
 from webapp.services.unit_of_work import unit_of_work
@@ -24,13 +25,13 @@ def take(session: Session, name: str) -> bool:
         holder = session.execute(select(WorkerTask.holder).where(WorkerTask.name == name)).scalar_one()
         is_free = WorkerTask.held_until <= now
         mine = WorkerTask.holder.in_([HOLDER, holder] if is_known_dead(holder) else [HOLDER])
-        result = session.execute(
+        is_changed = changes_one_row(
+            session,
             update(WorkerTask)
             .where(WorkerTask.name == name, or_(is_free, mine))
-            .values(holder=HOLDER, held_until=now + LEASE)
-            .execution_options(synchronize_session=False)
+            .values(holder=HOLDER, held_until=now + LEASE),
         )
-        return bool(result.rowcount == 1)  # type: ignore[attr-defined]
+        return is_changed
 
 
 def finish(session: Session, name: str, error: str = "") -> None:

@@ -14,8 +14,16 @@ def upgrade():
     op.create_table(
         "account_checkpoints",
         sa.Column("account", sa.String(length=32), nullable=False),
-        sa.Column("total_in", sa.Numeric(precision=38, scale=0), nullable=False),
-        sa.Column("total_out", sa.Numeric(precision=38, scale=0), nullable=False),
+        sa.Column(
+            "total_in",
+            sa.Numeric(precision=38, scale=0).with_variant(sa.BigInteger(), "sqlite"),
+            nullable=False,
+        ),
+        sa.Column(
+            "total_out",
+            sa.Numeric(precision=38, scale=0).with_variant(sa.BigInteger(), "sqlite"),
+            nullable=False,
+        ),
         sa.Column("last_posting_id", sa.BigInteger(), nullable=False),
         sa.Column("folded_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("account", name=op.f("pk_account_checkpoints")),
@@ -32,7 +40,11 @@ def upgrade():
     )
     with op.batch_alter_table("alerts", schema=None) as batch_op:
         batch_op.create_index(
-            batch_op.f("ix_alerts_acknowledged_at_id"), ["acknowledged_at", "id"], unique=False
+            "uq_alerts_standing",
+            ["kind", "subject"],
+            unique=True,
+            sqlite_where=sa.text("acknowledged_at IS NULL"),
+            postgresql_where=sa.text("acknowledged_at IS NULL"),
         )
 
     op.create_table(
@@ -235,6 +247,13 @@ def upgrade():
         sa.PrimaryKeyConstraint("id", name=op.f("pk_wallets")),
     )
     with op.batch_alter_table("wallets", schema=None) as batch_op:
+        batch_op.create_index(
+            "ix_wallets_frozen",
+            ["id"],
+            unique=False,
+            sqlite_where=sa.text("is_frozen"),
+            postgresql_where=sa.text("is_frozen"),
+        )
         batch_op.create_index(batch_op.f("ix_wallets_user_id"), ["user_id"], unique=False)
 
     op.create_table(
@@ -306,6 +325,7 @@ def upgrade():
         sa.Column("scopes", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("spend_limit", sa.BigInteger(), nullable=True),
         sa.Column("spent", sa.BigInteger(), nullable=False),
+        sa.Column("answers_for", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("expires_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("revoked_at", sa.DateTime(timezone=True), nullable=True),
@@ -525,6 +545,9 @@ def downgrade():
     op.drop_table("deposit_addresses")
     with op.batch_alter_table("wallets", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_wallets_user_id"))
+        batch_op.drop_index(
+            "ix_wallets_frozen", sqlite_where=sa.text("is_frozen"), postgresql_where=sa.text("is_frozen")
+        )
 
     op.drop_table("wallets")
     with op.batch_alter_table("user_sessions", schema=None) as batch_op:
@@ -575,7 +598,11 @@ def downgrade():
     op.drop_table("chain_transactions")
     op.drop_table("chain_cursor")
     with op.batch_alter_table("alerts", schema=None) as batch_op:
-        batch_op.drop_index(batch_op.f("ix_alerts_acknowledged_at_id"))
+        batch_op.drop_index(
+            "uq_alerts_standing",
+            sqlite_where=sa.text("acknowledged_at IS NULL"),
+            postgresql_where=sa.text("acknowledged_at IS NULL"),
+        )
 
     op.drop_table("alerts")
     op.drop_table("account_checkpoints")

@@ -1,0 +1,155 @@
+"""Every check of the books finds the defect that it is there for, and right books have none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from tests.support.money import credit
+from tests.support.people import Pair, make_escrow, make_pair, manager, signature
+from webapp.domain.money import Amount
+from webapp.ledger.integrity import check_books
+from webapp.services import audit_trail
+from webapp.services.container import Services
+from webapp.services.pooled_accounts import CheckpointFolder
+from webapp.services.unit_of_work import unit_of_work
+
+pytestmark = pytest.mark.broken_books
+ADDRESS = "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn"
+TRIGGERED = ("journal_entries", "postings", "escrow_transactions")
+
+
+@dataclass(frozen=True)
+class Books:
+    """Books with a bit of everything in them."""
+
+    session: Session
+    pair: Pair
+
+    def checks(self) -> set[str]:
+        """The names of the checks that complain."""
+        self.session.rollback()
+        found = {gap.check for gap in check_books(self.session)}
+        self.session.rollback()
+        return found
+
+    def forge(self, *statements: str) -> None:
+        """What somebody with the database's password could do, guards removed."""
+        with unit_of_work(self.session):
+            if self.session.get_bind().dialect.name == "postgresql":
+                self.session.execute(text("SET LOCAL session_replication_role = replica"))
+            else:
+                for table in TRIGGERED:
+                    for event in ("update", "delete"):
+                        self.session.execute(text(f"DROP TRIGGER IF EXISTS {table}_refuse_{event}"))
+            for statement in statements:
+                self.session.execute(text(statement))
+
+
+@pytest.fixture
+def books(session: Session, services: Services) -> Books:
+    """An active, a delivered, a refunded and a released escrow, a payout under way, a deposit, checkpoints."""
+    pair = make_pair(session, services)
+    credit(session, pair.payer.wallet_id, "1000")
+    make_escrow(session, services, pair, "1")
+    delivered, refunded, released = (make_escrow(session, services, pair, "10") for _ in range(3))
+    as_provider = manager(session, services, pair.provider)
+    as_provider.deliver_escrow(delivered.id, "ab" * 32, signature(pair, delivered))
+    as_provider.refund_escrow(refunded.id, "no")
+    manager(session, services, pair.payer).release_escrow(released.id, "ab" * 32, signature(pair, released))
+    services.wallets(session).payouts.withdraw(pair.payer.wallet_id, ADDRESS, Amount.parse("5"))
+    assert CheckpointFolder(session).run()
+    return Books(session, pair)
+
+
+def test_right_books_have_no_gap(books: Books) -> None:
+    assert books.checks() == set()
+    assert list(audit_trail.broken_links(books.session)) == []
+
+
+FORGERIES = {
+    "wallet balance differs from its postings": [
+        "UPDATE wallets SET available = available + 1",
+        "DELETE FROM postings WHERE id = (SELECT min(id) FROM postings)",
+        "UPDATE postings SET amount = amount + 1 WHERE id = (SELECT min(id) FROM postings)",
+        "UPDATE postings SET destination = 'fund' WHERE id = (SELECT min(id) FROM postings)",
+    ],
+    "held differs from live escrows": [
+        "UPDATE escrows SET status = 'active' WHERE status = 'refunded'",
+        "UPDATE escrows SET status = 'refunded' WHERE status = 'active'",
+        "UPDATE escrows SET amount = amount + 1, provider_amount = provider_amount + 1 WHERE status = 'delivered'",
+    ],
+    "entry without postings": [
+        "INSERT INTO journal_entries (key, kind, created_at) VALUES ('forged', 'test', CURRENT_TIMESTAMP)",
+    ],
+    "posting to an unknown account": [
+        "INSERT INTO postings (journal_entry_id, source, destination, amount)"
+        " SELECT min(id), 'chain', 'available:404', 1 FROM journal_entries",
+        "INSERT INTO postings (journal_entry_id, source, destination, amount)"
+        " SELECT min(id), 'chain', 'my_pocket', 1 FROM journal_entries",
+    ],
+    "final escrow without its entry": [
+        "UPDATE escrows SET status = 'released' WHERE status = 'delivered'",
+        "UPDATE escrows SET status = 'refunded' WHERE status = 'active'",
+        "UPDATE escrows SET status = 'refunded' WHERE status = 'released'",
+        "UPDATE escrows SET status = 'released' WHERE status = 'refunded'",
+        "UPDATE escrows SET amount = amount + 1, provider_amount = provider_amount + 1 WHERE status = 'released'",
+    ],
+    "payouts in flight differ": [
+        "UPDATE payouts SET status = 'confirmed'",
+        "UPDATE payouts SET status = 'failed'",
+        "UPDATE payouts SET gross = gross + 1",
+        "DELETE FROM payouts",
+    ],
+    "the fund is overdrawn": [
+        "INSERT INTO postings (journal_entry_id, source, destination, amount)"
+        " SELECT min(id), 'fund', 'chain', 100000000000 FROM journal_entries",
+    ],
+    "deposit differs from its entries": [
+        "INSERT INTO deposit_addresses (address, created_at) VALUES ('a', CURRENT_TIMESTAMP);"
+        "INSERT INTO deposits (wallet_id, address, txid, vout, amount, status, confirmations, credit_round, shortfall,"
+        " first_seen_at) SELECT min(id), 'a', 'forged', 0, 100, 'credited', 9, 1, 0, CURRENT_TIMESTAMP FROM wallets",
+    ],
+    "checkpoint differs from its postings": [
+        "UPDATE account_checkpoints SET total_in = total_in + 1 WHERE account = 'fund'",
+        "UPDATE account_checkpoints SET total_out = total_out + 1 WHERE account = 'chain'",
+        "UPDATE account_checkpoints SET last_posting_id = 0 WHERE account = 'fund'",
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    ("check", "forgery"), [(check, forgery) for check, forgeries in FORGERIES.items() for forgery in forgeries]
+)
+def test_a_forgery_is_found_by_its_check(books: Books, check: str, forgery: str) -> None:
+    books.forge(*forgery.split(";"))
+    assert check in books.checks()
+
+
+def test_every_check_has_a_forgery() -> None:
+    from webapp.ledger.integrity import _CHECKS
+
+    assert set(FORGERIES) == set(_CHECKS)
+
+
+LAST = "(SELECT max(id) FROM escrow_transactions)"
+TRAIL_FORGERIES = [
+    "UPDATE escrow_transactions SET amount = amount + 1 WHERE sequence = 1",
+    "UPDATE escrow_transactions SET actor = 'user:666' WHERE kind = 'released'",
+    "UPDATE escrow_transactions SET kind = 'refunded' WHERE kind = 'released'",
+    "UPDATE escrow_transactions SET detail = '{}' WHERE kind = 'created'",
+    "UPDATE escrow_transactions SET created_at = CURRENT_TIMESTAMP WHERE kind = 'created'",
+    "UPDATE escrow_transactions SET previous_hash = hash WHERE sequence = 2",
+    "DELETE FROM escrow_transactions WHERE kind = 'created'",
+    "DELETE FROM escrow_transactions WHERE kind = 'released'",
+    "DELETE FROM escrow_transactions",
+]
+
+
+@pytest.mark.parametrize("forgery", TRAIL_FORGERIES)
+def test_a_forged_audit_trail_is_found(books: Books, forgery: str) -> None:
+    books.forge(forgery)
+    assert list(audit_trail.broken_links(books.session))

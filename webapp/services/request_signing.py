@@ -1,0 +1,167 @@
+"""Who signed a request: HTTP Message Signatures (RFC 9421) with `hmac-sha256`, keyed with a signing key's secret.
+
+A signature must cover `@method`, the target (`@path` and `@query`, or `@target-uri`) and, when there is a body,
+`content-digest` (RFC 9530); more is fine. `created` lies within five minutes of our clock, and `nonce` works once.
+What is missing or wrong is told in full: it helps whoever writes a client, and forgers know it anyway.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+
+import http_sf
+from cryptography.exceptions import InvalidSignature as SignatureMismatch
+from http_message_signatures import (
+    HTTPMessageSignaturesException,
+    HTTPMessageVerifier,
+    InvalidSignature,
+    MappingKeyResolver,
+    VerifyResult,
+    algorithms,
+)
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from webapp.domain.clock import utcnow
+from webapp.domain.exceptions import SignatureError
+from webapp.domain.roles import Actor
+from webapp.models import RequestNonce
+from webapp.models.insert_once import insert_once
+from webapp.services.signing_keys import SigningKeys, actor_of
+from webapp.services.unit_of_work import unit_of_work
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+# A request is accepted from five minutes before its `created` until five minutes after it.
+NONCE_RETENTION = timedelta(minutes=15)
+MAX_NONCE_LENGTH = 128
+MAX_KEY_ID_LENGTH = 40
+_TARGETS = ({"@path", "@query"}, {"@target-uri"})
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedRequest:
+    """A request as it reached the application. `url` is absolute and percent-encoded; names of headers in any case."""
+
+    method: str
+    url: str
+    headers: Mapping[str, str]
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRequest:
+    """Proof that `actor` sent the request. The nonce is still to be used up."""
+
+    actor: Actor
+    key_id: str
+    nonce: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    """What a signature says of itself; nothing of it is proven."""
+
+    key_id: str
+    nonce: str
+
+
+class RequestSigning:
+    """Checks the signatures of requests, and remembers nonces."""
+
+    def __init__(self, session: Session, keys: SigningKeys) -> None:
+        self._session = session
+        self._keys = keys
+
+    def verify(self, request: ReceivedRequest) -> SignedRequest:
+        """Whoever signed this request. Writes nothing. Raises SignatureError."""
+        claim = _read_claim(request.headers)
+        found = self._keys.find_usable(claim.key_id)
+        if found is None:
+            raise SignatureError("the key is unknown, expired or revoked")
+        key, secret = found
+        _check_signature(request, claim.key_id, secret)
+        used = select(RequestNonce.nonce).filter_by(key_id=key.id, nonce=claim.nonce)
+        if self._session.execute(used).first() is not None:
+            raise _replayed()
+        return SignedRequest(actor_of(key), key.id, claim.nonce)
+
+    def use_nonce(self, signed: SignedRequest) -> None:
+        """Let the request's nonce never work again. Raises SignatureError when another request was quicker."""
+        values = {"key_id": signed.key_id, "nonce": signed.nonce, "expires_at": utcnow() + NONCE_RETENTION}
+        with unit_of_work(self._session):
+            if insert_once(self._session, RequestNonce, values) is None:
+                raise _replayed()
+
+
+def _read_claim(headers: Mapping[str, str]) -> _Claim:
+    """Key and nonce of the only signature, once its times are right. Cheap, so it comes before any look-up."""
+    parameters = _signature_parameters(headers)
+    key_id, nonce = parameters.get("keyid"), parameters.get("nonce")
+    if not isinstance(key_id, str) or not 1 <= len(key_id) <= MAX_KEY_ID_LENGTH:
+        raise SignatureError("the parameter keyid must be the id of a signing key")
+    if not isinstance(nonce, str) or not 1 <= len(nonce) <= MAX_NONCE_LENGTH:
+        raise SignatureError(f"the parameter nonce must be 1 to {MAX_NONCE_LENGTH} characters")
+    now = utcnow()
+    if abs(now - _moment(parameters, "created")) > CLOCK_TOLERANCE:
+        minutes = int(CLOCK_TOLERANCE.total_seconds() // 60)
+        raise SignatureError(f"the parameter created must be within {minutes} minutes of the server's clock")
+    if "expires" in parameters and _moment(parameters, "expires") < now:
+        raise SignatureError("the signature has expired")
+    return _Claim(key_id, nonce)
+
+
+def _signature_parameters(headers: Mapping[str, str]) -> dict[str, Any]:
+    field = next((value for name, value in headers.items() if name.lower() == "signature-input"), None)
+    if field is None:
+        raise SignatureError("the request is not signed (RFC 9421): it has no Signature-Input")
+    try:
+        signatures: Any = http_sf.parse(field.encode("ascii"), tltype="dictionary")
+    except ValueError:
+        raise SignatureError("the field Signature-Input is malformed") from None
+    if len(signatures) != 1:
+        raise SignatureError("the request must carry exactly one signature")
+    (_, parameters) = next(iter(signatures.values()))
+    return cast("dict[str, Any]", parameters)
+
+
+def _moment(parameters: dict[str, Any], name: str) -> datetime:
+    value = parameters.get(name)
+    try:
+        if type(value) is int:
+            return datetime.fromtimestamp(value, UTC)
+    except (OverflowError, ValueError, OSError):
+        pass
+    raise SignatureError(f"the parameter {name} must be a Unix time in seconds")
+
+
+class _Verifier(HTTPMessageVerifier):
+    def validate_created_and_expires(self, sig_input: Any, max_age: Any = None) -> None:
+        """Judged before the key was looked up."""
+
+
+def _check_signature(request: ReceivedRequest, key_id: str, secret: str) -> None:
+    keys = MappingKeyResolver(public_keys={key_id: secret.encode()}, private_keys={})
+    verifier = _Verifier(signature_algorithm=algorithms.HMAC_SHA256, key_resolver=keys)
+    try:
+        (result,) = verifier.verify(request, max_age=None)
+        _check_coverage(result)
+        verifier.verify_body(request, [result], request.body)
+    except (InvalidSignature, HTTPMessageSignaturesException) as error:
+        if isinstance(error.__cause__, SignatureMismatch):
+            raise SignatureError("the signature does not match the request") from None
+        raise SignatureError(f"the signature is not acceptable: {error}") from None
+
+
+def _check_coverage(result: VerifyResult) -> None:
+    covered = {name.strip('"') for name in result.covered_components}
+    if "@method" not in covered:
+        raise SignatureError("the signature must cover @method")
+    if not any(target <= covered for target in _TARGETS):
+        raise SignatureError("the signature must cover @path and @query, or @target-uri")
+
+
+def _replayed() -> SignatureError:
+    return SignatureError("the nonce was used before: sign every request with a new one")
