@@ -8,7 +8,7 @@ from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.config import Settings, load_config
-from webapp.extensions import csrf, db, limiter, migrate, prepare_engine
+from webapp.extensions import csrf, db, migrate, prepare_engine
 from webapp.logs import configure_logs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -55,12 +55,6 @@ def _configure(app: Flask, settings: Settings) -> None:
         SQLALCHEMY_DATABASE_URI=settings.database_url,
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
         MAX_CONTENT_LENGTH=256 * 1024,
-        RATELIMIT_ENABLED=security.enable_rate_limiting,
-        RATELIMIT_STORAGE_URI=security.rate_limit_storage_url,
-        RATELIMIT_STRATEGY="sliding-window-counter",
-        RATELIMIT_HEADERS_ENABLED=True,
-        # A lost Redis must neither stop the service nor open it: each process then counts by itself.
-        RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
     )
     if security.trusted_proxies:
         hops = security.trusted_proxies
@@ -69,6 +63,7 @@ def _configure(app: Flask, settings: Settings) -> None:
 
 def _init_extensions(app: Flask) -> None:
     import webapp.models  # noqa: F401  (makes every table known)
+    from webapp.web import rate_limits, signed_requests
 
     db.init_app(app)
     with app.app_context():
@@ -76,5 +71,7 @@ def _init_extensions(app: Flask) -> None:
     migrate.init_app(
         app, db, directory=str(Path(__file__).parent / "migrations"), render_as_batch=True, compare_type=True
     )
+    # In this order: who asks, how often, and only then what they want.
+    signed_requests.init_signed_requests(app)
+    rate_limits.init_rate_limits(app)
     csrf.init_app(app)
-    limiter.init_app(app)

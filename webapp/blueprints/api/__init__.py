@@ -1,12 +1,81 @@
-"""The JSON endpoints: signed requests in, JSON and problem documents out."""
+"""The JSON endpoints: signed requests in, JSON and problem documents out. Their description is made from the code."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NoReturn
 
-from flask_openapi3 import OpenAPI
+import pydantic
+from flask_openapi3 import Info, OpenAPI
+from flask_openapi3_swagger.templates import swagger_html_string  # type: ignore[import-untyped]
+
+from webapp.blueprints.api import community_fund, escrows, payouts, wallets
+from webapp.blueprints.api.operations import SECURITY_SCHEME
+from webapp.blueprints.api.schemas import Problem
+from webapp.domain.exceptions import ValidationError
+from webapp.extensions import csrf
+from webapp.web.json_bodies import ExactJsonProvider, JsonRequest, require_json_object
+
+BLUEPRINTS = (escrows.bp, wallets.bp, payouts.bp, community_fund.bp)
+
+DESCRIPTION = """\
+Escrow for compute paid with Flopcoin: lock an amount for a task, release it for a signed result, refund it otherwise.
+
+Amounts are text with eight decimals (`"95.00000000"`), times are RFC 3339 in UTC. Errors are problem documents
+(RFC 9457) with a stable `type` and, where fields are wrong, a list of them. Lists have opaque cursors.
+
+Sign every request with HTTP Message Signatures (RFC 9421), `alg="hmac-sha256"`, keyed with the UTF-8 bytes of your
+key's secret. Cover `@method`, the target (`@path` and `@query`, or `@target-uri`) and, when there is a body,
+`content-digest` (RFC 9530, sha-256). State `keyid`, a `created` within five minutes of the server's clock, and a
+`nonce` that you use once. The Python package `requests-http-signature` does it with `use_nonce=True`.
+"""
+SECURITY_SCHEMES: dict[str, Any] = {
+    SECURITY_SCHEME: {
+        "type": "http",
+        "scheme": "Signature",
+        "description": "HTTP Message Signatures (RFC 9421), hmac-sha256. The scopes are those that the key needs.",
+    }
+}
+
+
+class _Api(OpenAPI):
+    json_provider_class = ExactJsonProvider
+    request_class = JsonRequest
 
 
 def make_flask(name: str, **options: Any) -> OpenAPI:
-    """The Flask application class that knows OpenAPI."""
-    return OpenAPI(name, **options)
+    """The Flask application class that knows OpenAPI, and reads JSON numbers exactly."""
+    app = _Api(
+        name,
+        info=Info(title="DuxOS Escrow", version="1.0.0", description=DESCRIPTION),
+        security_schemes=SECURITY_SCHEMES,
+        validation_error_model=Problem,
+        validation_error_callback=_refuse,
+        **options,
+    )
+    # The page asks nobody else whether the document is valid.
+    app.config["SWAGGER_CONFIG"] = {"validatorUrl": None}
+    app.config["SWAGGER_HTML_STRING"] = swagger_html_string.replace(
+        "Swagger UI", "DuxOS Escrow: the JSON endpoints", 1
+    )
+    return app
+
+
+def register_api(app: OpenAPI) -> None:
+    """Put the endpoints in their places. They carry no cookie, so no form of another site can speak for anybody."""
+    for blueprint in BLUEPRINTS:
+        csrf.exempt(blueprint)
+        app.register_api(blueprint)
+
+
+for _blueprint in BLUEPRINTS:
+    _blueprint.before_request(require_json_object)
+
+
+def _refuse(error: pydantic.ValidationError) -> NoReturn:
+    fields: dict[str, str] = {}
+    for found in error.errors(include_url=False, include_input=False, include_context=False):
+        name = ".".join(str(part) for part in found["loc"]) or "body"
+        is_unknown = found["type"] == "extra_forbidden"
+        message = "there is no such field" if is_unknown else found["msg"].removeprefix("Value error, ")
+        fields.setdefault(name, message[:1].lower() + message[1:])
+    raise ValidationError("; ".join(f"{name}: {message}" for name, message in fields.items()), fields=fields)

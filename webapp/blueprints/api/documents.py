@@ -1,0 +1,127 @@
+"""Rows as the documents that the JSON endpoints give."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import url_for
+
+from webapp.blueprints.api.schemas import (
+    EscrowDocument,
+    EscrowEvent,
+    FundDocument,
+    PayoutDocument,
+    WalletDocument,
+)
+from webapp.domain.clock import to_rfc3339, utcnow
+from webapp.domain.escrow_states import Action, allowed_actions
+from webapp.domain.money import Amount
+from webapp.domain.roles import Actor, Scope
+from webapp.models import Escrow, EscrowTransaction, Payout
+from webapp.services.escrow_manager import EscrowManager
+from webapp.services.wallet_queries import WalletOverview
+
+# The view of an action, and the scope that a key needs for it.
+_ACTIONS = {
+    Action.DELIVER: ("api_escrows.deliver", Scope.ESCROW_DELIVER),
+    Action.RELEASE: ("api_escrows.release", Scope.ESCROW_RELEASE),
+    Action.REFUND: ("api_escrows.refund", Scope.ESCROW_REFUND),
+}
+
+
+def escrow_document(escrow: Escrow, manager: EscrowManager, actor: Actor) -> EscrowDocument:
+    """An escrow as this actor sees it."""
+    return EscrowDocument(
+        id=str(escrow.id),
+        status=escrow.terms.status,
+        amount=str(escrow.amount),
+        provider_amount=str(escrow.provider_amount),
+        community_amount=str(escrow.community_amount),
+        payer_wallet_id=escrow.payer_wallet_id,
+        provider_wallet_id=escrow.provider_wallet_id,
+        service_name=escrow.service_name,
+        task_id=escrow.task_id,
+        metadata=escrow.task_metadata,
+        provider_node_id=escrow.provider_node_id,
+        verifier_key_id=escrow.verifier_key_id,
+        expected_result_hash=escrow.expected_result_hash,
+        result_hash=escrow.result_hash,
+        accept_by=to_rfc3339(escrow.accept_by),
+        expires_at=_moment(escrow.expires_at),
+        created_at=_moment(escrow.created_at),
+        updated_at=_moment(escrow.updated_at),
+        released_at=to_rfc3339(escrow.released_at),
+        refunded_at=to_rfc3339(escrow.refunded_at),
+        links=_links(escrow, manager, actor),
+    )
+
+
+def _links(escrow: Escrow, manager: EscrowManager, actor: Actor) -> dict[str, str]:
+    allowed = allowed_actions(escrow.terms, manager.parties(escrow), utcnow())
+    links = {
+        "self": url_for("api_escrows.show", id=escrow.id),
+        "transactions": url_for("api_escrows.list_transactions", id=escrow.id),
+    }
+    for action, (view, scope) in _ACTIONS.items():
+        if action in allowed and (actor.scopes is None or scope in actor.scopes):
+            links[action.value] = url_for(view, id=escrow.id)
+    return links
+
+
+def event_document(event: EscrowTransaction) -> EscrowEvent:
+    """One event of an audit trail."""
+    return EscrowEvent(
+        sequence=event.sequence,
+        kind=event.kind,
+        actor=event.actor,
+        amount=_amount(event.amount),
+        detail=event.detail,
+        created_at=_moment(event.created_at),
+        previous_hash=event.previous_hash,
+        hash=event.hash,
+    )
+
+
+def wallet_document(overview: WalletOverview, deposit_address: str | None) -> WalletDocument:
+    """A wallet's figures with the address for deposits."""
+    return WalletDocument(
+        wallet_id=overview.wallet_id,
+        available=str(overview.available),
+        held=str(overview.held),
+        incoming=str(overview.incoming),
+        outgoing=str(overview.outgoing),
+        deposit_address=deposit_address,
+    )
+
+
+def payout_document(payout: Payout) -> PayoutDocument:
+    """A payout with what the chain knows of it."""
+    transaction = payout.transaction
+    return PayoutDocument(
+        id=str(payout.id),
+        status=payout.status,
+        gross=str(payout.gross),
+        fee=_amount(payout.fee),
+        net=_amount(payout.net),
+        address=payout.address,
+        txid=transaction.txid if transaction else None,
+        output_index=payout.output_index,
+        confirmations=max(transaction.confirmations, 0) if transaction else 0,
+    )
+
+
+def fund_document(figures: dict[str, Any]) -> FundDocument:
+    """The fund's figures as `CommunityFundManager.get_fund_statistics` gives them."""
+    return FundDocument(**{name: _figure(value) for name, value in figures.items()})
+
+
+def _figure(value: Any) -> str | None:
+    return _amount(value) if value is None or isinstance(value, Amount) else _moment(value)
+
+
+def _amount(amount: Amount | None) -> str | None:
+    return None if amount is None else str(amount)
+
+
+def _moment(value: Any) -> str:
+    return to_rfc3339(value) or ""

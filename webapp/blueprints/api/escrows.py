@@ -1,0 +1,151 @@
+"""Escrows over JSON: created, delivered, released, refunded, read."""
+
+from __future__ import annotations
+
+from flask import Response, url_for
+from flask_openapi3 import APIBlueprint, Tag
+
+from webapp.blueprints.api.documents import escrow_document, event_document
+from webapp.blueprints.api.operations import (
+    answer,
+    answer_once,
+    changed,
+    created_at_location,
+    made,
+    operation,
+    operation_id,
+    storable,
+)
+from webapp.blueprints.api.schemas import (
+    Delivery,
+    EscrowDocument,
+    EscrowEvents,
+    EscrowFilter,
+    EscrowPage,
+    EscrowPath,
+    IdempotencyHeader,
+    NewEscrow,
+    Refund,
+    Release,
+)
+from webapp.domain.roles import Scope
+from webapp.models import Escrow
+from webapp.services import audit_trail, escrow_queries
+from webapp.services.escrow_manager import EscrowManager
+from webapp.services.idempotency import StoredAnswer
+from webapp.web.current import db_session, services
+from webapp.web.guards import signed_request
+from webapp.web.signed_requests import current_actor
+
+_TAG = Tag(name="Escrows", description="Amounts that a payer locked for a task")
+bp = APIBlueprint(
+    "api_escrows", __name__, url_prefix="/escrow", abp_tags=[_TAG], operation_id_callback=operation_id
+)
+
+
+class CreatedEscrow(EscrowDocument):
+    """A new escrow, with its address in `Location`."""
+
+
+@bp.post("/create", **operation(Scope.ESCROW_CREATE, created_at_location(CreatedEscrow), creates=True))
+@signed_request(Scope.ESCROW_CREATE)
+def create(header: IdempotencyHeader, body: NewEscrow) -> Response:
+    """Lock an amount of the payer's balance for a task."""
+    manager = _manager()
+    terms = body.model_dump()
+    terms["metadata"] = storable("metadata", body.metadata)
+
+    def effect() -> StoredAnswer:
+        escrow = manager.create_escrow(**terms)
+        return made(_document(escrow, manager), url_for("api_escrows.show", id=escrow.id))
+
+    return answer_once(header, effect)
+
+
+@bp.post("/<id>/deliver", **operation(Scope.ESCROW_DELIVER, EscrowDocument, changes=True))
+@signed_request(Scope.ESCROW_DELIVER)
+def deliver(path: EscrowPath, header: IdempotencyHeader, body: Delivery) -> Response:
+    """Hand in the provider's signed result; the payer's time to object begins."""
+    manager = _manager()
+    return answer_once(
+        header,
+        lambda: changed(
+            _document(manager.deliver_escrow(path.id, body.result_hash, body.provider_signature), manager)
+        ),
+    )
+
+
+@bp.post(
+    "/<id>/release",
+    **operation(
+        Scope.ESCROW_RELEASE,
+        EscrowDocument,
+        changes=True,
+        description="For the payer or the verifier. Without a delivery before it, `result_hash` and "
+        "`provider_signature` are needed.",
+    ),
+)
+@signed_request(Scope.ESCROW_RELEASE)
+def release(path: EscrowPath, header: IdempotencyHeader, body: Release) -> Response:
+    """Accept the result: the provider and the community fund are paid."""
+    manager = _manager()
+    return answer_once(
+        header,
+        lambda: changed(
+            _document(manager.release_escrow(path.id, body.result_hash, body.provider_signature), manager)
+        ),
+    )
+
+
+@bp.post(
+    "/<id>/refund",
+    **operation(
+        Scope.ESCROW_REFUND,
+        EscrowDocument,
+        changes=True,
+        description="For the provider and the verifier at any time before the release; for the payer when the "
+        "deadline has passed without a delivery.",
+    ),
+)
+@signed_request(Scope.ESCROW_REFUND)
+def refund(path: EscrowPath, header: IdempotencyHeader, body: Refund) -> Response:
+    """Give the amount back to the payer."""
+    manager = _manager()
+    return answer_once(
+        header, lambda: changed(_document(manager.refund_escrow(path.id, body.reason), manager))
+    )
+
+
+@bp.get("/list", **operation(Scope.ESCROW_READ, EscrowPage))
+@signed_request(Scope.ESCROW_READ)
+def list_all(query: EscrowFilter) -> Response:
+    """The escrows that the key's wallet pays or provides, and those that the key verifies; the newest first."""
+    page = escrow_queries.list_for_actor(db_session(), current_actor(), **query.model_dump())
+    manager = _manager()
+    items = [_document(escrow, manager) for escrow in page.items]
+    return answer(EscrowPage(items=items, next_cursor=page.next_cursor))
+
+
+@bp.get("/<id>", **operation(Scope.ESCROW_READ, EscrowDocument))
+@signed_request(Scope.ESCROW_READ)
+def show(path: EscrowPath) -> Response:
+    """One escrow, for its parties."""
+    manager = _manager()
+    return answer(_document(manager.get_escrow(path.id), manager))
+
+
+@bp.get("/<id>/transactions", **operation(Scope.ESCROW_READ, EscrowEvents))
+@signed_request(Scope.ESCROW_READ)
+def list_transactions(path: EscrowPath) -> Response:
+    """The escrow's audit trail: what happened, who did it, each event bound to the one before by its hash."""
+    escrow = _manager().get_escrow(path.id)
+    events = audit_trail.entries(db_session(), escrow.id)
+    return answer(EscrowEvents(items=[event_document(event) for event in events]))
+
+
+def _manager() -> EscrowManager:
+    return services().escrow_manager(db_session(), current_actor())
+
+
+def _document(escrow: Escrow, manager: EscrowManager) -> EscrowDocument:
+    return escrow_document(escrow, manager, current_actor())

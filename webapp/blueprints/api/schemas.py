@@ -1,0 +1,254 @@
+"""What the JSON endpoints take and give. Amounts go out as text with eight decimals and come in as text or number.
+
+Whether a value makes sense is the services' to say: they name every wrong field in the same form. Here stands only
+what a value must look like to be handed to them.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from webapp.blueprints.api.fields import (
+    ADDRESS,
+    ESCROW_ID,
+    HASH,
+    MOMENT,
+    PAYOUT_ID,
+    AmountIn,
+    AmountOut,
+    Moment,
+    MomentOut,
+    Text,
+    WalletId,
+)
+from webapp.domain.escrow_states import Status
+from webapp.domain.pagination import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
+from webapp.services.idempotency import FIELD, MAX_KEY_LENGTH
+
+
+class RequestPart(BaseModel):
+    """A part of a request: what it does not name is refused by its name."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class Answer(BaseModel):
+    """A part of an answer: exactly what it names."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class IdempotencyHeader(BaseModel):
+    """The header that makes a change happen once, however often it is sent."""
+
+    idempotency_key: str | None = Field(
+        None,
+        alias=FIELD,
+        min_length=1,
+        max_length=MAX_KEY_LENGTH,
+        description="Any text of yours. Sent again with the same request it brings the first answer "
+        "(`Idempotent-Replayed: true`) and does nothing; with another request it is refused.",
+    )
+
+
+class EscrowPath(RequestPart):
+    """An escrow's id in the address."""
+
+    id: str = Field(description="The escrow's id", json_schema_extra={"example": ESCROW_ID})
+
+
+class WalletPath(RequestPart):
+    """A wallet's id in the address."""
+
+    id: int = Field(description="The wallet's id", json_schema_extra={"example": 1})
+
+
+class PayoutPath(RequestPart):
+    """A payout's id in the address."""
+
+    id: str = Field(description="The payout's id", json_schema_extra={"example": PAYOUT_ID})
+
+
+class EscrowFilter(RequestPart):
+    """Which escrows to list."""
+
+    wallet_id: int | None = Field(None, description="Only those of this wallet, which must be the key's")
+    status: Status | None = Field(None, description="Only those in this state")
+    service_name: Text | None = Field(None, description="Only those for this service")
+    limit: int = Field(DEFAULT_PAGE_SIZE, ge=1, le=MAX_PAGE_SIZE, description="How many at most")
+    cursor: str | None = Field(None, description="`next_cursor` of the page before")
+
+
+class NewEscrow(RequestPart):
+    """The terms of a new escrow."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "example": {
+                "payer_wallet_id": 1,
+                "provider_wallet_id": 2,
+                "amount": "100",
+                "service_name": "image_upscaler_v1",
+                "task_id": "task_001",
+                "metadata": {"image_size": "1024x1024"},
+            }
+        },
+    )
+
+    payer_wallet_id: WalletId = Field(description="Whose balance pays: a wallet of the key")
+    provider_wallet_id: WalletId = Field(description="Who is paid when it is released")
+    amount: AmountIn
+    service_name: Text = Field(examples=["image_upscaler_v1"])
+    task_id: Text = Field(examples=["task_001"])
+    metadata: dict[str, Any] | None = Field(None, description="Anything of yours, kept as it was sent")
+    provider_node_id: Text | None = Field(None, description="Only this node's signature counts as delivery")
+    verifier_key_id: Text | None = Field(None, description="A key that may accept or refuse the result, too")
+    expected_result_hash: Text | None = Field(None, description="The only result that counts, if it is known")
+    expires_at: Moment | None = Field(None, description="Until when it must be delivered", examples=[MOMENT])
+
+
+class Delivery(RequestPart):
+    """A result, and the provider's signature over it."""
+
+    result_hash: str = Field(description="SHA-256 of the result, in hexadecimal", examples=[HASH])
+    provider_signature: str = Field(
+        description="HMAC-SHA256 in hexadecimal, with the secret of the provider's key, over the canonical "
+        'JSON (RFC 8785) of {"amount", "escrow_id", "result_hash"}',
+        examples=[HASH],
+    )
+
+
+class Release(RequestPart):
+    """The result that is accepted; what was delivered need not be named again."""
+
+    model_config = ConfigDict(extra="forbid", openapi_extra={"required": False})  # type: ignore[typeddict-unknown-key]
+
+    result_hash: str | None = Field(None, examples=[HASH])
+    provider_signature: str | None = Field(None, examples=[HASH])
+
+
+class Refund(RequestPart):
+    """Why the amount goes back."""
+
+    reason: str = Field(description="1 to 500 characters; both parties read it", examples=["Task timeout"])
+
+
+class Withdrawal(RequestPart):
+    """Where to, and how much."""
+
+    address: str = Field(description="An address of the configured network", examples=[ADDRESS])
+    amount: AmountIn
+
+
+class EscrowDocument(Answer):
+    """An escrow. `links` holds the addresses of what the reader may do to it now."""
+
+    id: str = Field(examples=[ESCROW_ID])
+    status: Status
+    amount: AmountOut = Field(examples=["100.00000000"])
+    provider_amount: AmountOut = Field(examples=["95.00000000"])
+    community_amount: AmountOut = Field(examples=["5.00000000"])
+    payer_wallet_id: int
+    provider_wallet_id: int
+    service_name: str
+    task_id: str
+    metadata: dict[str, Any]
+    provider_node_id: str | None
+    verifier_key_id: str | None
+    expected_result_hash: str | None
+    result_hash: str | None
+    accept_by: MomentOut | None = Field(description="When a delivery counts as accepted")
+    expires_at: MomentOut = Field(examples=[MOMENT])
+    created_at: MomentOut
+    updated_at: MomentOut
+    released_at: MomentOut | None
+    refunded_at: MomentOut | None
+    links: dict[str, str] = Field(
+        examples=[{"self": f"/escrow/{ESCROW_ID}", "transactions": f"/escrow/{ESCROW_ID}/transactions"}]
+    )
+
+
+class EscrowPage(Answer):
+    """Some escrows, the newest first."""
+
+    items: list[EscrowDocument]
+    next_cursor: str | None = Field(description="What to ask for the next page with; null on the last one")
+
+
+class EscrowEvent(Answer):
+    """One event of an escrow's audit trail. Each hash covers the event and the hash before it."""
+
+    sequence: int
+    kind: str = Field(examples=["created"])
+    actor: str = Field(examples=["user:1"])
+    amount: AmountOut | None
+    detail: dict[str, Any]
+    created_at: MomentOut
+    previous_hash: str
+    hash: str
+
+
+class EscrowEvents(Answer):
+    """The whole trail, the oldest event first. It is never long, so `next_cursor` is always null."""
+
+    items: list[EscrowEvent]
+    next_cursor: None = None
+
+
+class WalletDocument(Answer):
+    """A wallet. `incoming` is on its way in and not credited yet; `outgoing` left the balance and is not final."""
+
+    wallet_id: int
+    available: AmountOut = Field(examples=["250.00000000"])
+    held: AmountOut = Field(examples=["100.00000000"])
+    incoming: AmountOut = Field(examples=["0.00000000"])
+    outgoing: AmountOut = Field(examples=["0.00000000"])
+    deposit_address: str | None = Field(description="null while no address can be had", examples=[ADDRESS])
+
+
+class PayoutDocument(Answer):
+    """A payout. `fee` and `net` are known once it is signed, the rest of the chain's facts once it is sent."""
+
+    id: str = Field(examples=[PAYOUT_ID])
+    status: str = Field(examples=["queued"])
+    gross: AmountOut = Field(examples=["50.00000000"])
+    fee: AmountOut | None
+    net: AmountOut | None
+    address: str = Field(examples=[ADDRESS])
+    txid: str | None
+    output_index: int | None
+    confirmations: int
+
+
+class FundDocument(Answer):
+    """The community fund. `next_airdrop_trigger` is what it still lacks to the threshold."""
+
+    current_balance: AmountOut
+    airdrop_threshold: AmountOut
+    next_airdrop_trigger: AmountOut
+    total_collected: AmountOut
+    total_distributed: AmountOut
+    recent_24h_collected: AmountOut
+    last_airdrop_at: MomentOut | None
+    last_airdrop_amount: AmountOut | None
+    next_airdrop_at: MomentOut | None
+
+
+class FieldError(BaseModel):
+    """What is wrong with one field."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """RFC 9457. `type` is stable; `detail` is for people."""
+
+    type: str = Field(examples=["urn:duxos:problem:insufficient-funds"])
+    title: str
+    status: int
+    detail: str
+    instance: str
+    errors: list[FieldError] | None = Field(None, description="The fields that are wrong")
+    current_status: Status | None = Field(None, description="Where an escrow stands that has moved on")

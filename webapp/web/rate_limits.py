@@ -1,0 +1,71 @@
+"""How often someone may ask: `security.max_requests_per_minute`, over all views together.
+
+Counted by signing key, else by user, else by address; what a client merely says of itself makes no difference. Views
+may have further limits of their own. Without its Redis each process counts by itself.
+"""
+
+from __future__ import annotations
+
+from ipaddress import IPv6Address, ip_address, ip_network
+
+from flask import Flask, Response, request
+from flask_limiter import ApplicationLimit
+from flask_login import current_user
+
+from webapp.extensions import limiter
+from webapp.web.current import services
+from webapp.web.signed_requests import find_actor, is_for_programs
+
+REDIS_TIMEOUT_SECONDS = 1
+
+
+def init_rate_limits(app: Flask) -> None:
+    """Tie the limiter to an app, once whoever authenticates requests ahead of it is in place."""
+    security = app.extensions["duxos"].settings.security
+    is_redis = security.rate_limit_storage_url.startswith("redis")
+    timeouts = {"socket_connect_timeout": REDIS_TIMEOUT_SECONDS, "socket_timeout": REDIS_TIMEOUT_SECONDS}
+    app.config.update(
+        RATELIMIT_ENABLED=security.enable_rate_limiting,
+        RATELIMIT_STORAGE_URI=security.rate_limit_storage_url,
+        RATELIMIT_STORAGE_OPTIONS=timeouts if is_redis else {},
+        RATELIMIT_STRATEGY="sliding-window-counter",
+        RATELIMIT_HEADERS_ENABLED=True,
+        # A lost Redis must neither stop the service nor open it.
+        RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
+    )
+    overall = ApplicationLimit(limit_provider=_requests_per_minute, key_function=principal)
+    limiter.limit_manager.set_application_limits([overall.bind(limiter)])
+    # Functions after a request run in reverse: this one sees what the limiter has added.
+    app.after_request(_tell_to_wait_only_when_refused)
+    limiter.init_app(app)
+
+
+def principal() -> str:
+    """Whom the present request counts against: `key:<id>`, `user:<id>` or `address:<address>`."""
+    actor = find_actor()
+    if actor is not None:
+        return actor.principal
+    if not is_for_programs() and current_user.is_authenticated:
+        return f"user:{current_user.id}"
+    return f"address:{_network(request.remote_addr or '')}"
+
+
+def _network(address: str) -> str:
+    """The address, or the /64 of an IPv6 address: that much one visitor has to himself."""
+    try:
+        parsed = ip_address(address)
+    except ValueError:
+        return address
+    if isinstance(parsed, IPv6Address):
+        return str(ip_network((parsed, 64), strict=False))
+    return address
+
+
+def _requests_per_minute() -> str:
+    return f"{services().settings.security.max_requests_per_minute} per minute"
+
+
+def _tell_to_wait_only_when_refused(response: Response) -> Response:
+    if response.status_code not in {429, 503}:
+        response.headers.pop("Retry-After", None)
+    return response
