@@ -1,0 +1,1 @@
+"""How fast the service is, beside what its database can do in the same minute on the same machine."""
