@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
 from collections.abc import Iterator
 
@@ -10,10 +9,10 @@ import pytest
 import requests
 from flask import Flask
 from requests_http_signature import HTTPSignatureAuth, algorithms
-from werkzeug.serving import make_server
 
 from tests.api.conftest import ADDRESS, World
 from tests.support.people import RESULT_HASH
+from tests.support.serving import serving
 from webapp.domain.canonical import sign_result
 from webapp.domain.money import Amount
 from webapp.services.signing_keys import IssuedKey
@@ -24,13 +23,8 @@ COVERED = (("@method", "@authority", "@target-uri"), ("@method", "@path", "@quer
 @pytest.fixture
 def server(app: Flask) -> Iterator[str]:
     """The application behind a socket; its address."""
-    made = make_server("127.0.0.1", 0, app, threaded=True)
-    thread = threading.Thread(target=made.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{made.server_port}"
-    made.shutdown()
-    thread.join()
-    made.server_close()
+    with serving(app) as address:
+        yield address
 
 
 def _client(key: IssuedKey, covered: tuple[str, ...] = COVERED[0]) -> requests.Session:

@@ -6,6 +6,7 @@ import logging
 
 import pytest
 from flask import Blueprint, Flask, abort
+from sqlalchemy.exc import OperationalError
 
 from tests.support.browsing import Browser
 from webapp.domain import exceptions
@@ -129,7 +130,7 @@ def test_a_defect_says_nothing_about_its_cause(
 def test_an_error_of_ours_that_is_a_defect_is_logged_and_kept_secret(
     app: Flask, browser: Browser, caplog: pytest.LogCaptureFixture
 ) -> None:
-    _fail_with(app, exceptions.IntegrityError("the fund lacks 3 base units"))
+    _fail_with(app, exceptions.DuxosError("the fund lacks 3 base units"))
 
     with caplog.at_level(logging.ERROR):
         response = browser.get("/probe")
@@ -144,3 +145,16 @@ def test_every_error_of_the_family_has_a_stable_type_and_a_status() -> None:
 
     assert len({member.slug for member in family}) == len(family)
     assert all(400 <= member.status < 600 for member in family)
+
+
+@pytest.mark.parametrize("headers", [JSON, {}])
+def test_a_database_that_is_away_says_come_back_soon(
+    app: Flask, browser: Browser, headers: dict[str, str]
+) -> None:
+    _fail_with(app, OperationalError("SELECT secret", {}, Exception("database is locked")))
+
+    response = browser.client.get("/probe", headers=headers)
+
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "2")
+    assert "Nothing was changed" in response.text
+    assert "secret" not in response.text

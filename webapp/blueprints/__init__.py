@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from flask import Flask
+from flask_openapi3 import OpenAPI
 
-from webapp.blueprints import account, auth
+from webapp.blueprints import account, auth, dashboard, escrows, fund, health, wallets
+from webapp.blueprints.api import register_api
 
 PAGES = (
     auth.bp,  # /login  /register  /logout
+    dashboard.bp,  # /
+    escrows.bp,  # /escrows: list, new, one with its timeline and its buttons
+    wallets.bp,  # /wallet: balances, deposits, payouts, statement, withdrawal
+    fund.bp,  # /fund
     account.bp,  # /account: payout address, signing keys, sessions, password
+    health.bp,  # /health/live  /health/ready: for supervisors and load balancers
 )
 
 
-def register_blueprints(app: Flask) -> None:
-    """Put the pages in their places."""
+def register_blueprints(app: OpenAPI) -> None:
+    """Put the pages in their places, and the JSON endpoints: /escrow /wallet /payout /community-fund, /openapi."""
     for blueprint in PAGES:
         app.register_blueprint(blueprint)
+    register_api(app)

@@ -12,9 +12,11 @@ from collections.abc import Mapping
 
 from flask import Flask, Response, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
+from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
-from webapp.domain.exceptions import DuxosError
+from webapp.domain.exceptions import DuxosError, EscrowStateError
+from webapp.extensions import db
 from webapp.web.guards import login_url
 from webapp.web.htmx import is_htmx
 from webapp.web.negotiation import wants_problem
@@ -38,6 +40,12 @@ HTTP_PROBLEMS = {
     429: ("rate-limited", "Too many requests", "Wait for a moment, then try again."),
     500: ("internal-error", "Something went wrong", "The failure is ours and has been logged."),
 }
+BUSY_PROBLEM = (
+    "database-busy",
+    "The service is busy",
+    "The database did not answer in time. Nothing was changed: try again in a moment.",
+)
+BUSY_RETRY_SECONDS = 2
 CSRF_PROBLEM = ("csrf", "The form has expired", "Go back, load the page again, and repeat what you did.")
 ERROR_PAGES = frozenset({403, 404, 429, 500})
 
@@ -45,15 +53,21 @@ _log = logging.getLogger(__name__)
 
 
 def problem(
-    status: int, slug: str, title: str, detail: str, fields: Mapping[str, str] | None = None
+    status: int,
+    slug: str,
+    title: str,
+    detail: str,
+    fields: Mapping[str, str] | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> Response:
-    """A problem document. `fields` maps input fields to messages and becomes its `errors` list."""
+    """A problem document. `fields` maps input fields to messages and becomes its `errors` list; `more` are members."""
     body: dict[str, object] = {
         "type": PROBLEM_TYPE_PREFIX + slug,
         "title": title,
         "status": status,
         "detail": detail,
         "instance": request.path,
+        **(more or {}),
     }
     if fields:
         body["errors"] = [{"field": field, "message": message} for field, message in fields.items()]
@@ -61,11 +75,16 @@ def problem(
 
 
 def answer(
-    status: int, slug: str, title: str, detail: str, fields: Mapping[str, str] | None = None
+    status: int,
+    slug: str,
+    title: str,
+    detail: str,
+    fields: Mapping[str, str] | None = None,
+    more: Mapping[str, str] | None = None,
 ) -> Response:
     """The error in the form that the present request wants."""
     if wants_problem():
-        return problem(status, slug, title, detail, fields)
+        return problem(status, slug, title, detail, fields, more)
     if is_htmx():
         return _htmx_message(status, title, detail)
     name = "500" if status >= 500 else str(status) if status in ERROR_PAGES else "problem"
@@ -86,9 +105,19 @@ def _on_duxos_error(error: DuxosError) -> Response:
     if error.status == 500:
         _log.error("%s: %s", type(error).__name__, error.detail, exc_info=error)
         return answer(500, *HTTP_PROBLEMS[500])
-    response = answer(error.status, error.slug, error.title, error.detail, error.fields)
+    more = {"current_status": error.current_status} if isinstance(error, EscrowStateError) else None
+    response = answer(error.status, error.slug, error.title, error.detail, error.fields, more)
     if error.status == 401 and response.mimetype == PROBLEM_MIMETYPE:
         response.headers["WWW-Authenticate"] = 'Signature realm="duxos"'
+    return response
+
+
+def _on_database_error(error: OperationalError) -> Response:
+    """A lock that was not had in time, a deadlock that this one lost, a server that is away: nothing was changed."""
+    _log.error("the database refused: %s", error.orig, exc_info=error)
+    db.session.rollback()
+    response = answer(503, *BUSY_PROBLEM)
+    response.headers["Retry-After"] = str(BUSY_RETRY_SECONDS)
     return response
 
 
@@ -113,4 +142,5 @@ def _on_http_exception(error: HTTPException) -> Response:
 def init_errors(app: Flask) -> None:
     """Register the handlers. Unexpected exceptions reach Flask's own log before their page is made."""
     app.register_error_handler(DuxosError, _on_duxos_error)
+    app.register_error_handler(OperationalError, _on_database_error)
     app.register_error_handler(HTTPException, _on_http_exception)

@@ -14,6 +14,7 @@ from flask import Flask, Response, current_app, send_from_directory, url_for
 from werkzeug.exceptions import NotFound
 from werkzeug.security import safe_join
 
+from webapp.extensions import limiter
 from webapp.web.guards import public
 
 DIGEST_LENGTH = 16
@@ -49,5 +50,6 @@ def assets(digest: str, filename: str) -> Response:
 
 def init_static_files(app: Flask) -> None:
     """Serve `/assets/...` and give templates `static_url`."""
+    limiter.exempt(assets)  # a page brings several, and none of them costs anything
     app.add_url_rule("/assets/<digest>/<path:filename>", "assets", assets)
     app.jinja_env.globals["static_url"] = static_url

@@ -90,7 +90,7 @@ def answer_once(header: IdempotencyHeader, effect: Callable[[], StoredAnswer]) -
     """Run a change, once for each Idempotency-Key, and answer it."""
     same = idempotency.request_hash(request.method, request.full_path, request.get_json(silent=True))
     key = header.idempotency_key
-    stored = idempotency.run(db_session(), current_actor().name, key, same, effect)
+    stored = idempotency.run(db_session(), current_actor().principal, key, same, effect)
     response = Response(stored.body, status=stored.status, mimetype=_JSON)
     if stored.location is not None:
         response.headers["Location"] = stored.location

@@ -4,18 +4,33 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from wtforms import BooleanField, DateTimeLocalField, HiddenField, IntegerField, SelectField, StringField
-from wtforms import TextAreaField
-from wtforms.validators import InputRequired, Length, Optional
+from wtforms import (
+    BooleanField,
+    DateTimeLocalField,
+    HiddenField,
+    IntegerField,
+    SelectField,
+    StringField,
+    TextAreaField,
+)
+from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
 from webapp.web.forms import PageForm, stripped
+
+LARGEST_WALLET_ID = 2**31 - 1
 
 
 class EscrowForm(PageForm):
     """A new escrow. What the words may be is judged by `services.escrow_terms`."""
 
     payer_wallet_id = SelectField("Pay from", coerce=int)
-    provider_wallet_id = IntegerField("Provider’s wallet number", [InputRequired("Enter the wallet number")])
+    provider_wallet_id = IntegerField(
+        "Provider’s wallet number",
+        [
+            InputRequired("Enter the wallet number"),
+            NumberRange(1, LARGEST_WALLET_ID, "There is no such wallet"),
+        ],
+    )
     amount = StringField("Amount", [InputRequired("Enter an amount"), Length(max=32)], [stripped])
     service_name = StringField("Service", [InputRequired("Name the service"), Length(max=128)], [stripped])
     task_id = StringField("Task id", [InputRequired("Name the task"), Length(max=128)], [stripped])
@@ -44,8 +59,15 @@ class EscrowForm(PageForm):
 class DeliverForm(PageForm):
     """A result. Without a signature the service signs with the provider's own key."""
 
-    result_hash = StringField("Result hash", [InputRequired("Enter the SHA-256 of the result")], [stripped])
-    provider_signature = StringField("Signature", [Optional(), Length(max=128)], [stripped])
+    result_hash = StringField(
+        "Result hash",
+        [InputRequired("Enter the SHA-256 of the result")],
+        [stripped],
+        id="deliver-result-hash",
+    )
+    provider_signature = StringField(
+        "Signature", [Optional(), Length(max=128)], [stripped], id="deliver-signature"
+    )
     make_key = BooleanField("Make a signing key for me, and sign with it")
     seen = HiddenField()
 
@@ -53,8 +75,10 @@ class DeliverForm(PageForm):
 class ReleaseForm(PageForm):
     """Acceptance. Without a delivery on record the result and its signature are needed."""
 
-    result_hash = StringField("Result hash", [Optional()], [stripped])
-    provider_signature = StringField("Provider’s signature", [Optional(), Length(max=128)], [stripped])
+    result_hash = StringField("Result hash", [Optional()], [stripped], id="release-result-hash")
+    provider_signature = StringField(
+        "Provider’s signature", [Optional(), Length(max=128)], [stripped], id="release-signature"
+    )
     seen = HiddenField()
 
 

@@ -1,0 +1,125 @@
+"""What moves by itself: the other side's deeds, late presses, filters, and the focus after a swap."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.visits import Site, log_in
+from tests.support.money import credit
+from tests.support.people import RESULT_HASH, Pair, make_escrow, make_pair, manager, signature
+from webapp.models import Escrow
+
+
+@pytest.fixture
+def pair(site: Site) -> Pair:
+    made = make_pair(site.session, site.services)
+    credit(site.session, made.payer.wallet_id, "1000")
+    return made
+
+
+@pytest.fixture
+def escrow(site: Site, pair: Pair) -> Escrow:
+    return make_escrow(site.session, site.services, pair)
+
+
+@pytest.fixture
+def payer(site: Site, pair: Pair) -> Page:
+    page = site.visitor()
+    log_in(page, pair.payer.user.email)
+    return page
+
+
+def _deliver(site: Site, pair: Pair, escrow: Escrow) -> None:
+    escrows = manager(site.session, site.services, pair.provider)
+    escrows.deliver_escrow(escrow.id, RESULT_HASH, signature(pair, escrow))
+
+
+def test_what_one_side_does_the_other_sees_without_a_reload(
+    site: Site, payer: Page, pair: Pair, escrow: Escrow
+) -> None:
+    payer.goto(f"/escrows/{escrow.id}")
+    payer.evaluate("window.isTheSamePage = true")
+    _deliver(site, pair, escrow)
+
+    expect(payer.get_by_role("button", name="Release 100.00")).to_be_visible()
+    expect(payer.get_by_role("status")).to_contain_text("The escrow is delivered now.")
+    assert payer.evaluate("window.isTheSamePage")
+
+
+def test_a_late_press_is_answered_with_what_happened(
+    site: Site, payer: Page, pair: Pair, escrow: Escrow
+) -> None:
+    _deliver(site, pair, escrow)
+    payer.goto(f"/escrows/{escrow.id}")
+    manager(site.session, site.services, pair.provider).refund_escrow(escrow.id, "the disk is full")
+
+    payer.get_by_role("button", name="Release 100.00").click()
+
+    expect(payer.get_by_role("status")).to_contain_text("Nothing was done: the escrow is refunded by now.")
+    expect(payer.locator("#escrow-status [data-state=refunded]").first).to_be_visible()
+    expect(payer.get_by_role("button", name="Release")).to_have_count(0)
+
+
+def test_the_focus_stays_where_the_answer_is(site: Site, payer: Page, pair: Pair, escrow: Escrow) -> None:
+    _deliver(site, pair, escrow)
+    payer.goto(f"/escrows/{escrow.id}")
+    button = payer.get_by_role("button", name="Release 100.00")
+    button.focus()
+    payer.keyboard.press("Enter")
+
+    expect(payer.locator("#escrow-status [data-state=released]").first).to_be_visible()
+    expect(payer.locator("#escrow-status")).to_be_focused()
+
+
+def test_a_double_click_counts_once(site: Site, payer: Page, pair: Pair, escrow: Escrow) -> None:
+    _deliver(site, pair, escrow)
+    payer.goto(f"/escrows/{escrow.id}")
+
+    payer.get_by_role("button", name="Release 100.00").dblclick()
+
+    expect(payer.locator("#escrow-status [data-state=released]").first).to_be_visible()
+    expect(payer.get_by_role("status")).to_contain_text("Released")
+
+
+def test_filters_stand_in_the_address_and_back_undoes_them(payer: Page, escrow: Escrow) -> None:
+    payer.goto("/escrows")
+    payer.get_by_role("link", name="Released").click()
+    expect(payer.get_by_text("No escrow is like that")).to_be_visible()
+    expect(payer.get_by_role("link", name="Released")).to_be_focused()
+    assert payer.url.endswith("/escrows?status=released")
+
+    payer.get_by_role("link", name="I pay").click()
+    expect(payer).to_have_url(f"{payer.url.partition('/escrows')[0]}/escrows?status=released&side=payer")
+
+    payer.evaluate("history.back()")
+    expect(payer.get_by_role("link", name="I pay")).not_to_have_attribute("aria-current", "true")
+    expect(payer.get_by_role("link", name="Released")).to_have_attribute("aria-current", "true")
+    payer.evaluate("history.back()")
+    expect(payer.get_by_role("link", name="image_upscaler_v1")).to_be_visible()
+
+
+def test_what_is_typed_survives_while_the_timeline_asks_for_itself(
+    site: Site, pair: Pair, escrow: Escrow
+) -> None:
+    provider = site.visitor()
+    log_in(provider, pair.provider.user.email)
+    provider.goto(f"/escrows/{escrow.id}")
+    provider.get_by_label("Result hash").fill("5e5e")
+
+    with provider.expect_response("**/timeline?seen=active"):
+        pass
+    provider.wait_for_timeout(200)
+
+    expect(provider.get_by_label("Result hash")).to_have_value("5e5e")
+
+
+def test_copy_buttons_work_on_what_came_later(site: Site, payer: Page, pair: Pair, escrow: Escrow) -> None:
+    payer.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    payer.goto(f"/escrows/{escrow.id}")
+    _deliver(site, pair, escrow)
+    expect(payer.get_by_role("button", name="Release 100.00")).to_be_visible()
+
+    payer.get_by_role("button", name="Copy the result hash").click()
+
+    assert payer.evaluate("navigator.clipboard.readText()") == RESULT_HASH

@@ -1,0 +1,86 @@
+"""Every page, empty and full, on a phone and a desktop, light and dark: nothing sticks out, axe finds nothing.
+
+The pictures are kept in build/screenshots.
+"""
+
+from __future__ import annotations
+
+from playwright.sync_api import Page
+
+from tests.browser.town import Town
+from tests.browser.visits import (
+    DESKTOP,
+    PHONE,
+    Site,
+    assert_accessible,
+    assert_no_sideways_scroll,
+    log_in,
+    register,
+    window,
+)
+from tests.support.people import make_person
+
+WINDOWS = {"phone": PHONE, "desktop": DESKTOP}
+
+
+def _look(site: Site, page: Page, name: str, path: str) -> None:
+    """Take the four pictures of a page. axe looks at both colours once; their text is the same on every size."""
+    page.goto(path)
+    for scheme in ("light", "dark"):
+        for size_name, size in WINDOWS.items():
+            with window(page, size, scheme):
+                assert_no_sideways_scroll(page)
+                file = site.screenshots / f"{name}-{size_name}-{scheme}.png"
+                page.screenshot(path=file, full_page=True)
+                if size_name == "phone":
+                    assert_accessible(page)
+
+
+def test_pages_of_a_new_account(site: Site) -> None:
+    site.work()
+    for role in ("payer", "provider"):
+        page = site.visitor()
+        register(page, f"{role}@example.org", role)
+        _look(site, page, f"empty-dashboard-{role}", "/")
+        _look(site, page, f"empty-wallet-{role}", "/wallet")
+    _look(site, page, "empty-escrows", "/escrows")
+    _look(site, page, "empty-escrow-form", "/escrows/new")
+    _look(site, page, "empty-fund", "/fund")
+
+
+def test_pages_before_the_log_in(site: Site) -> None:
+    page = site.visitor()
+    _look(site, page, "log-in", "/login")
+    _look(site, page, "register", "/register")
+    _look(site, page, "not-found", "/nowhere")
+
+
+def test_pages_full_of_life(site: Site) -> None:
+    town = Town(site).live()
+    for role, person in town.people.items():
+        page = site.visitor()
+        log_in(page, person.user.email)
+        _look(site, page, f"full-dashboard-{role}", "/")
+        if role not in ("payer", "provider"):
+            continue
+        _look(site, page, f"full-wallet-{role}", "/wallet")
+        _look(site, page, f"full-escrows-{role}", "/escrows")
+        for state, escrow_id in town.escrows.items():
+            _look(site, page, f"escrow-{state}-{role}", f"/escrows/{escrow_id}")
+    page = site.visitor()
+    log_in(page, town.people["provider"].user.email)
+    for state, payout_id in town.payouts.items():
+        _look(site, page, f"payout-{state}", f"/wallet/payouts/{payout_id}")
+    _look(site, page, "full-fund", "/fund")
+    _look(site, page, "full-account", "/account")
+
+
+def test_pages_while_the_chain_is_out_of_reach(site: Site) -> None:
+    person = make_person(site.session, site.services, "operator")
+    site.work()
+    site.chain.custody.stop()
+    site.work_in_vain()
+    page = site.visitor()
+    log_in(page, person.user.email)
+    _look(site, page, "out-of-reach-dashboard", "/")
+    _look(site, page, "out-of-reach-wallet", "/wallet")

@@ -1,0 +1,78 @@
+"""Who may see which page, and who is turned away how."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from flask import Flask
+
+from tests.support.browsing import Browser
+from tests.support.people import Pair, make_escrow
+from webapp.domain.money import Amount
+from webapp.models import Escrow, Payout
+from webapp.services.container import Services
+from webapp.web.static_files import static_url
+
+EVERYBODY = {"payer": 200, "provider": 200, "other": 200, "operator": 200, "arbiter": 200, "stranger": 303}
+PARTIES = EVERYBODY | {"other": 404}
+OWNER = dict.fromkeys(EVERYBODY, 404) | {"payer": 200, "stranger": 303}
+
+PAGES = {
+    "/": EVERYBODY,
+    "/escrows": EVERYBODY,
+    "/escrows?status=released&side=provider": EVERYBODY,
+    "/escrows/new": EVERYBODY,
+    "/escrows/split?amount=100": EVERYBODY,
+    "/escrows/{escrow}": PARTIES,
+    "/escrows/{escrow}/timeline?seen=active": PARTIES,
+    f"/escrows/{uuid.uuid4()}": dict.fromkeys(EVERYBODY, 404) | {"stranger": 303},
+    "/wallet": EVERYBODY,
+    "/wallet/movements": EVERYBODY,
+    "/wallet/statement": EVERYBODY,
+    "/wallet?wallet={wallet}": OWNER,
+    "/wallet/movements?wallet={wallet}": OWNER,
+    "/wallet/statement?wallet={wallet}": OWNER,
+    "/wallet/payouts/{payout}": OWNER,
+    "/wallet/payouts/{payout}/progress?seen=queued": OWNER,
+    "/fund": EVERYBODY,
+}
+
+
+@pytest.fixture
+def escrow(session, services: Services, pair: Pair) -> Escrow:
+    return make_escrow(session, services, pair)
+
+
+@pytest.fixture
+def payout(session, services: Services, pair: Pair) -> Payout:
+    address = "n3GNqMveyvaPvUbH469vDRadqpJMPc84JA"
+    return services.wallets(session).payouts.withdraw(pair.payer.wallet_id, address, Amount.parse(5))
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
+def test_every_page_opens_to_those_it_is_for_and_to_nobody_else(
+    visitors: dict[str, Browser], escrow: Escrow, payout: Payout, pair: Pair, htmx: bool
+) -> None:
+    for page, expected in PAGES.items():
+        path = page.format(escrow=escrow.id, payout=payout.id, wallet=pair.payer.wallet_id)
+        for name, status in expected.items():
+            response = visitors[name].get(path, htmx=htmx)
+            if htmx and name == "stranger":
+                assert response.status_code == 401, (path, name)
+            else:
+                assert response.status_code == status, (path, name)
+                if status == 303:
+                    assert response.location.startswith("/login?next=")
+
+
+@pytest.mark.settings(security={"enable_rate_limiting": True, "max_requests_per_minute": 5})
+def test_what_a_page_is_drawn_with_does_not_count_against_its_reader(app: Flask) -> None:
+    client = app.test_client()
+    with app.test_request_context():
+        style_sheet = static_url("site.css")
+
+    for _ in range(10):
+        with client.get(style_sheet) as response:
+            assert response.status_code == 200
+    assert [client.get("/login").status_code for _ in range(6)] == [200] * 5 + [429]

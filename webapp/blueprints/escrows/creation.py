@@ -1,0 +1,114 @@
+"""A new escrow: the form, the preview of its split, and the lock."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from flask import Response, render_template, request
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from webapp.blueprints.escrows.blueprint import bp, manager, show_url
+from webapp.blueprints.forms.escrows import EscrowForm
+from webapp.domain.exceptions import (
+    FrozenWalletError,
+    InsufficientFundsError,
+    InvalidAmountError,
+    ValidationError,
+)
+from webapp.domain.money import Amount, split
+from webapp.models import Escrow
+from webapp.services.wallet_ownership import list_wallets
+from webapp.web.current import db_session, services
+from webapp.web.escrow_view import percent
+from webapp.web.guards import signed_in
+from webapp.web.htmx import done, render
+from webapp.web.presses import press_once
+
+
+@bp.get("/new")
+@signed_in
+def new() -> ResponseReturnValue:
+    """The form for another escrow. What stands in the address is filled in."""
+    return _new_page(_escrow_form(is_empty=True))
+
+
+@bp.post("")
+@signed_in
+def create() -> ResponseReturnValue:
+    """Lock the amount; leads to the new escrow."""
+    form = _escrow_form()
+    if form.validate():
+        try:
+            location = press_once(lambda: show_url(_create(form).id))
+        except (InsufficientFundsError, FrozenWalletError) as error:
+            form.amount.errors = [*form.amount.errors, _money_refusal(error)]
+        except ValidationError as error:
+            form.take_errors(error)
+        else:
+            return done(location, message="The escrow is created and its amount locked.")
+    return _new_page(form, 422)
+
+
+def _escrow_form(is_empty: bool = False) -> EscrowForm:
+    form = EscrowForm(formdata=request.args if is_empty else request.form)
+    form.offer([(wallet.id, wallet.name) for wallet in list_wallets(db_session(), current_user.id)])
+    return form
+
+
+def _create(form: EscrowForm) -> Escrow:
+    return manager().create_escrow(
+        form.payer_wallet_id.data,
+        form.provider_wallet_id.data,
+        form.amount.data,
+        form.service_name.data,
+        form.task_id.data,
+        provider_node_id=form.provider_node_id.data or None,
+        verifier_key_id=form.verifier_key_id.data or None,
+        expected_result_hash=form.expected_result_hash.data or None,
+        expires_at=form.deadline,
+    )
+
+
+def _money_refusal(error: InsufficientFundsError | FrozenWalletError) -> str:
+    if isinstance(error, FrozenWalletError):
+        return "Your wallet is frozen: nothing can leave it until an operator has looked at it"
+    return "Is more than you have available"
+
+
+def _new_page(form: EscrowForm, status: int = 200) -> Response:
+    wallets = list_wallets(db_session(), current_user.id)
+    settings = services().settings.escrow
+    return render(
+        "escrows/new",
+        "escrow_form",
+        status=status,
+        form=form,
+        wallets=wallets,
+        usual_deadline=_in_words(settings.default_deadline_hours),
+        **_split_of(form.amount.data),
+    )
+
+
+def _in_words(hours: int) -> str:
+    days, rest = divmod(hours, 24)
+    count, unit = (days, "day") if not rest else (hours, "hour")
+    return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
+@bp.get("/split")
+@signed_in
+def preview_split() -> ResponseReturnValue:
+    """Who would get what of an amount, while it is being typed."""
+    return Response(render_template("partials/escrow_split.html", **_split_of(request.args.get("amount"))))
+
+
+def _split_of(text: str | None) -> dict[str, Any]:
+    """The parts of what was typed; both None while it is not an amount."""
+    basis_points = services().settings.escrow.fund_basis_points
+    shares = {"provider_share": percent(10_000 - basis_points), "fund_share": percent(basis_points)}
+    try:
+        provider_amount, community_amount = split(Amount.parse((text or "").strip()), basis_points)
+    except InvalidAmountError:
+        return {"provider_amount": None, "community_amount": None, **shares}
+    return {"provider_amount": provider_amount, "community_amount": community_amount, **shares}

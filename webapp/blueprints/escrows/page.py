@@ -1,0 +1,165 @@
+"""The page of one escrow: its timeline, and what its parties do to it."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+from flask import Response, flash, request
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+
+from webapp.blueprints.escrows.blueprint import bp, manager, show_url
+from webapp.blueprints.forms.escrows import DeliverForm, RefundForm, ReleaseForm
+from webapp.domain.clock import utcnow
+from webapp.domain.exceptions import EscrowStateError, ResultValidationError, ValidationError
+from webapp.domain.roles import Scope
+from webapp.models import Escrow
+from webapp.services.escrow_manager import EscrowManager
+from webapp.web.current import db_session, services
+from webapp.web.escrow_view import view_of
+from webapp.web.forms import PageForm
+from webapp.web.guards import signed_in
+from webapp.web.htmx import done, is_htmx, render
+from webapp.web.presses import press_once
+
+MADE_HERE = "Made to deliver in the browser"
+
+
+@bp.get("/<uuid:escrow_id>")
+@signed_in
+def show(escrow_id: uuid.UUID) -> ResponseReturnValue:
+    """One escrow. To those who are no party to it there is none."""
+    return _show(escrow_id)
+
+
+@bp.get("/<uuid:escrow_id>/timeline")
+@signed_in
+def timeline(escrow_id: uuid.UUID) -> ResponseReturnValue:
+    """The timeline by itself, asked for every few seconds. When the state has changed, all that depends on it."""
+    escrow = manager().get_escrow(escrow_id)
+    if request.args.get("seen") == escrow.status:
+        return render("escrows/show", "escrow_timeline", **_context(escrow))
+    if is_htmx():
+        flash(f"The escrow is {escrow.status} now.", "info")
+    response = _show(escrow_id)
+    response.headers["HX-Retarget"], response.headers["HX-Reswap"] = "#escrow-status", "outerHTML"
+    return response
+
+
+@bp.post("/<uuid:escrow_id>/deliver")
+@signed_in
+def deliver(escrow_id: uuid.UUID) -> ResponseReturnValue:
+    """Hand in the result, signed by the provider or for it with its own key."""
+    form = DeliverForm()
+
+    def effect(escrows: EscrowManager, escrow: Escrow) -> None:
+        signature = form.provider_signature.data or _sign(escrow, form)
+        escrows.deliver_escrow(escrow_id, form.result_hash.data, signature)
+
+    return _act(escrow_id, "deliver_form", form, effect, "The result is delivered.")
+
+
+@bp.post("/<uuid:escrow_id>/release")
+@signed_in
+def release(escrow_id: uuid.UUID) -> ResponseReturnValue:
+    """Pay the provider and the fund."""
+    form = ReleaseForm()
+
+    def effect(escrows: EscrowManager, _escrow: Escrow) -> None:
+        escrows.release_escrow(escrow_id, form.result_hash.data or None, form.provider_signature.data or None)
+
+    return _act(escrow_id, "release_form", form, effect, "Released: the provider and the fund are paid.")
+
+
+@bp.post("/<uuid:escrow_id>/refund")
+@signed_in
+def refund(escrow_id: uuid.UUID) -> ResponseReturnValue:
+    """Give the amount back to the payer."""
+    form = RefundForm()
+
+    def effect(escrows: EscrowManager, _escrow: Escrow) -> None:
+        escrows.refund_escrow(escrow_id, form.reason.data)
+
+    return _act(escrow_id, "refund_form", form, effect, "Refunded: the payer has the money back.")
+
+
+def _act(
+    escrow_id: uuid.UUID,
+    form_name: str,
+    form: PageForm,
+    effect: Callable[[EscrowManager, Escrow], None],
+    message: str,
+) -> Response:
+    escrows = manager()
+    escrows.get_escrow(escrow_id)
+    if not form.validate():
+        return _show(escrow_id, 422, **{form_name: form})
+
+    def press() -> str:
+        escrow = escrows.get_escrow(escrow_id)
+        if form["seen"].data != escrow.status:
+            raise EscrowStateError("the escrow has moved on", current_status=escrow.status)
+        effect(escrows, escrow)
+        return show_url(escrow_id)
+
+    try:
+        location = press_once(press)
+    except EscrowStateError as error:
+        flash(f"Nothing was done: the escrow is {error.current_status} by now.", "warning")
+        return _show(escrow_id, 409)
+    except (ValidationError, ResultValidationError) as error:
+        form.take_errors(error)
+        return _show(escrow_id, 422, **{form_name: form})
+    return done(location, "escrow_status", message=message, **_context(escrows.get_escrow(escrow_id)))
+
+
+def _sign(escrow: Escrow, form: DeliverForm) -> str:
+    """The provider's own signature. Makes a key for it first, when there is none and the provider wants one."""
+    if escrow.provider_wallet_id not in current_user.actor.wallet_ids:
+        return ""  # Nobody signs for somebody else; delivering is refused for it.
+    if not _signing_keys(escrow):
+        if escrow.provider_node_id:
+            raise ValidationError.of("provider_signature", "is needed: the node has no key that works")
+        if not form.make_key.data:
+            raise ValidationError.of("provider_signature", "is needed, unless a signing key is made for you")
+        keys = services().signing_keys(db_session())
+        keys.create(escrow.provider_wallet_id, [Scope.ESCROW_DELIVER.value], label=MADE_HERE)
+    return (
+        services()
+        .node_auth(db_session())
+        .sign_result(
+            escrow.provider_wallet_id,
+            escrow.provider_node_id,
+            escrow.id,
+            escrow.amount,
+            (form.result_hash.data or "").lower(),
+        )
+    )
+
+
+def _signing_keys(escrow: Escrow) -> int:
+    """How many keys could sign a result of this escrow in its provider's name."""
+    keys = services().signing_keys(db_session()).list_for_wallet(escrow.provider_wallet_id)
+    node_id = escrow.provider_node_id
+    return sum(key.is_usable(utcnow()) and node_id in (None, key.node_id) for key in keys)
+
+
+def _show(escrow_id: uuid.UUID, status: int = 200, **forms: PageForm) -> Response:
+    context = _context(manager().get_escrow(escrow_id), **forms)
+    return render("escrows/show", "escrow_status", status=status, **context)
+
+
+def _context(escrow: Escrow, **forms: PageForm) -> dict[str, Any]:
+    """What the page of an escrow and its partials show; `forms` holds the one that was just sent."""
+    view = view_of(escrow, manager().parties(escrow))
+    return {
+        "view": view,
+        "escrow": escrow,
+        "deliver_form": DeliverForm(formdata=None),
+        "release_form": ReleaseForm(formdata=None),
+        "refund_form": RefundForm(formdata=None),
+        "has_signing_key": view.may("deliver") and _signing_keys(escrow) > 0,
+        "acceptance_hours": services().settings.escrow.acceptance_window_hours,
+    } | forms

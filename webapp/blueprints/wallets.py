@@ -1,0 +1,224 @@
+"""The wallet: balances, where to send coins, what comes and goes, and taking coins out."""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+import segno
+from flask import Blueprint, Response, flash, request, url_for
+from flask.typing import ResponseReturnValue
+from flask_login import current_user
+from markupsafe import Markup
+
+from webapp.blueprints.forms.wallets import RedirectForm, WithdrawForm
+from webapp.domain.exceptions import (
+    FrozenWalletError,
+    InsufficientFundsError,
+    NotFoundError,
+    PayoutStateError,
+    ValidationError,
+)
+from webapp.domain.money import Amount
+from webapp.models import Payout
+from webapp.services import chain_reach, deposit_addresses, wallet_queries
+from webapp.services.chain_reach import ChainReach
+from webapp.services.payout_queue import PayoutQueue
+from webapp.services.wallet_ownership import list_wallets
+from webapp.web.current import db_session, services
+from webapp.web.guards import signed_in
+from webapp.web.htmx import done, render
+from webapp.web.presses import press_once
+from webapp.web.wallet_words import line_of, payout_sentence
+
+bp = Blueprint("wallets", __name__, url_prefix="/wallet")
+
+LATEST = 6
+STATEMENT_PAGE = 10
+
+
+@bp.get("")
+@signed_in
+def show() -> ResponseReturnValue:
+    """One of the reader's wallets; `?wallet=` chooses among several."""
+    return _page(_wallet_id())
+
+
+@bp.get("/movements")
+@signed_in
+def movements() -> ResponseReturnValue:
+    """Balances, deposits and payouts as they stand, asked for every few seconds."""
+    wallet_id = _wallet_id()
+    return render("wallets/show", "wallet_movements", **_page_context(wallet_id))
+
+
+@bp.get("/statement")
+@signed_in
+def statement() -> ResponseReturnValue:
+    """Every posting that touched the wallet, page by page."""
+    wallet_id = _wallet_id()
+    return render(
+        "wallets/statement", "wallet_statement", **_statement(wallet_id, request.args.get("cursor"))
+    )
+
+
+@bp.post("/withdraw")
+@signed_in
+def withdraw() -> ResponseReturnValue:
+    """Queue a payout; leads to its page."""
+    form = WithdrawForm()
+    wallet_id = _wallet_id()
+    if form.validate():
+        try:
+            location = press_once(lambda: _payout_url(_withdraw(wallet_id, form).id))
+        except InsufficientFundsError:
+            form.amount.errors = [*form.amount.errors, "Is more than you have available"]
+        except FrozenWalletError as error:
+            form.take_errors(error)
+        except ValidationError as error:
+            form.take_errors(error)
+        else:
+            return done(location, message="The withdrawal is queued.")
+    return _page(wallet_id, "withdraw_form", 422, withdraw_form=form)
+
+
+@bp.get("/payouts/<uuid:payout_id>")
+@signed_in
+def payout(payout_id: uuid.UUID) -> ResponseReturnValue:
+    """One payout: where it stands and why."""
+    return _payout_page(_own_payout(payout_id))
+
+
+@bp.get("/payouts/<uuid:payout_id>/progress")
+@signed_in
+def payout_progress(payout_id: uuid.UUID) -> ResponseReturnValue:
+    """How far it is, asked for every few seconds. When its state has changed, all that depends on it."""
+    found = _own_payout(payout_id)
+    if request.args.get("seen") == found.status:
+        return render("wallets/payout", "payout_progress", **_payout_context(found))
+    response = _payout_page(found)
+    response.headers["HX-Retarget"], response.headers["HX-Reswap"] = "#payout-status", "outerHTML"
+    return response
+
+
+@bp.post("/payouts/<uuid:payout_id>/redirect")
+@signed_in
+def redirect_payout(payout_id: uuid.UUID) -> ResponseReturnValue:
+    """Send it elsewhere, as long as nobody has taken it up."""
+    form = RedirectForm()
+    _own_payout(payout_id)
+    if not form.validate():
+        return _payout_page(_own_payout(payout_id), 422, redirect_form=form)
+    try:
+        address = form.address.data
+        location = press_once(lambda: _payout_url(_redirect(payout_id, address).id))
+    except PayoutStateError:
+        flash("Nothing was changed: the payout is on its way already.", "warning")
+        return _payout_page(_own_payout(payout_id), 409)
+    except ValidationError as error:
+        form.take_errors(error)
+        return _payout_page(_own_payout(payout_id), 422, redirect_form=form)
+    message = "The payout goes to the new address."
+    return done(location, "payout_status", message=message, **_payout_context(_own_payout(payout_id)))
+
+
+def _wallet_id() -> int:
+    """The wallet that the request speaks of: the reader's first one unless another is named. Raises NotFoundError."""
+    named = request.values.get("wallet", "")
+    own = sorted(current_user.actor.wallet_ids)
+    if not named and own:
+        return own[0]
+    if not named.isdecimal() or len(named) > 18 or int(named) not in own:
+        raise NotFoundError("there is no such wallet, or it is not yours")
+    return int(named)
+
+
+def _queue() -> PayoutQueue:
+    return services().wallets(db_session()).payouts
+
+
+def _withdraw(wallet_id: int, form: WithdrawForm) -> Payout:
+    return _queue().withdraw(wallet_id, form.address.data or "", Amount.parse(form.amount.data))
+
+
+def _redirect(payout_id: uuid.UUID, address: str) -> Payout:
+    return _queue().redirect(payout_id, current_user.actor.wallet_ids, address)
+
+
+def _own_payout(payout_id: uuid.UUID) -> Payout:
+    return wallet_queries.get_own_payout(db_session(), current_user.actor, payout_id)
+
+
+def _payout_url(payout_id: uuid.UUID) -> str:
+    return url_for("wallets.payout", payout_id=payout_id)
+
+
+def _payout_page(found: Payout, status: int = 200, **forms: RedirectForm) -> Response:
+    return render("wallets/payout", "payout_status", status=status, **_payout_context(found, **forms))
+
+
+def _payout_context(found: Payout, **forms: RedirectForm) -> dict[str, Any]:
+    needed = services().settings.wallet.payout_confirmations
+    seen = found.transaction.confirmations if found.transaction else 0
+    return {
+        "payout": found,
+        "sentence": payout_sentence(found, needed),
+        "confirmations": min(seen, needed) if found.status != "confirmed" else needed,
+        "confirmations_needed": needed,
+        "is_final": found.status in wallet_queries.FINAL_PAYOUTS,
+        "redirect_form": RedirectForm(formdata=None),
+        "reach": _reach(),
+    } | forms
+
+
+def _page(wallet_id: int, partial: str | None = None, status: int = 200, **forms: WithdrawForm) -> Response:
+    return render("wallets/show", partial, status=status, **_page_context(wallet_id, **forms))
+
+
+def _page_context(wallet_id: int, **forms: WithdrawForm) -> dict[str, Any]:
+    """What the page and each of its partials show; `forms` holds the one that was just sent."""
+    reach = _reach()
+    session, wallet = db_session(), services().settings.wallet
+    deposits = wallet_queries.list_deposits(session, wallet_id, limit=LATEST)
+    payouts = wallet_queries.list_payouts(session, wallet_id, limit=LATEST)
+    figures = wallet_queries.overview(session, wallet_id)
+    # Asking the daemon for a first address must not keep the page waiting for one that does not answer.
+    address = deposit_addresses.ensure(session, services().daemon if reach.is_open else None, wallet_id)
+    return {
+        "figures": figures,
+        "wallets": list_wallets(session, current_user.id),
+        "reach": reach,
+        "address": address,
+        "qr": qr_code(address) if address else None,
+        "deposits": deposits.items,
+        "deposit_confirmations": wallet.confirmations_required,
+        "payouts": payouts.items,
+        "payout_confirmations": wallet.payout_confirmations,
+        "is_moving": bool(figures.incoming or figures.outgoing),
+        "withdraw_form": WithdrawForm(formdata=None),
+        "min_payout": wallet.min_payout,
+        "fee_paid_by": wallet.fee_paid_by,
+        "max_fee": wallet.max_fee_per_payout,
+        **_statement(wallet_id, None),
+    } | forms
+
+
+def _statement(wallet_id: int, cursor: str | None) -> dict[str, Any]:
+    page = wallet_queries.list_statement(db_session(), wallet_id, limit=STATEMENT_PAGE, cursor=cursor)
+    address = url_for("wallets.statement", wallet=wallet_id)
+    return {
+        "wallet_id": wallet_id,
+        "lines": [line_of(line) for line in page.items],
+        "next_url": f"{address}&cursor={page.next_cursor}" if page.next_cursor else None,
+        "first_url": address if cursor else None,
+    }
+
+
+def _reach() -> ChainReach:
+    return chain_reach.look(db_session(), services().settings)
+
+
+def qr_code(text: str) -> Markup:
+    """The text as an SVG picture that needs no style and no script."""
+    picture = segno.make(text, error="m", micro=False)
+    return Markup(picture.svg_inline(omitsize=True, border=0, svgclass=None, lineclass=None))  # noqa: S704

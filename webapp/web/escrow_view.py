@@ -1,0 +1,175 @@
+"""What the page of one escrow shows to one reader: names, the way things stand, what may be done, the timeline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from flask_login import current_user
+
+from webapp.domain.clock import utcnow
+from webapp.domain.escrow_states import Action, Party, Status, allowed_actions
+from webapp.domain.money import split
+from webapp.domain.roles import Actor, Role
+from webapp.models import Escrow, EscrowTransaction, Payout
+from webapp.services import audit_trail, escrow_desk
+from webapp.services.wallet_queries import list_payouts_of_escrow
+from webapp.web.current import db_session, services
+from webapp.web.escrow_story import Happening, Reader, is_final, story
+from webapp.web.filters import money
+
+
+@dataclass(frozen=True, slots=True)
+class EscrowView:
+    """One escrow as one reader sees it. `payer` and `provider` are "you" or a wallet's number in words."""
+
+    escrow: Escrow
+    payer: str
+    provider: str
+    is_payer: bool
+    is_provider: bool
+    actions: frozenset[Action]
+    next_step: str
+    provider_share: str
+    fund_share: str
+    happenings: list[Happening]
+    is_final: bool
+
+    def may(self, action: str) -> bool:
+        """Whether this reader may do this now."""
+        return Action(action) in self.actions
+
+
+def view_of(escrow: Escrow, parties: frozenset[Party]) -> EscrowView:
+    """The view for whoever is logged in, who stands to the escrow as `parties`. A fixed number of queries."""
+    actor: Actor = current_user.actor
+    names = {wallet_id: wallet_name(wallet_id, actor) for wallet_id in _wallets(escrow)}
+    payer, provider = names[escrow.payer_wallet_id], names[escrow.provider_wallet_id]
+    trail = audit_trail.entries(db_session(), escrow.id)
+    payouts = list_payouts_of_escrow(db_session(), escrow.id, (escrow.provider_wallet_id,))
+    actions = allowed_actions(escrow.terms, parties, utcnow())
+    shares = _shares(escrow)
+    return EscrowView(
+        escrow=escrow,
+        payer=payer,
+        provider=provider,
+        is_payer=Party.PAYER in parties,
+        is_provider=Party.PROVIDER in parties,
+        actions=actions,
+        next_step=_next_step(escrow, parties, payer, provider, actions, payouts),
+        provider_share=shares[0],
+        fund_share=shares[1],
+        happenings=_story(escrow, trail, payouts, payer, provider, parties),
+        is_final=is_final(escrow, payouts),
+    )
+
+
+def wallet_name(wallet_id: int, actor: Actor) -> str:
+    """What a wallet is called to this reader."""
+    return "you" if wallet_id in actor.wallet_ids else f"wallet {wallet_id}"
+
+
+def _wallets(escrow: Escrow) -> tuple[int, int]:
+    return escrow.payer_wallet_id, escrow.provider_wallet_id
+
+
+def _story(
+    escrow: Escrow,
+    trail: list[EscrowTransaction],
+    payouts: list[Payout],
+    payer: str,
+    provider: str,
+    parties: frozenset[Party],
+) -> list[Happening]:
+    reader = Reader(
+        name_of=_namer(escrow, trail).name,
+        payer=payer,
+        provider=provider,
+        may_see_address=Party.PROVIDER in parties or current_user.role == Role.OPERATOR,
+    )
+    return story(escrow, trail, payouts, reader, services().settings.wallet.payout_confirmations)
+
+
+@dataclass(frozen=True, slots=True)
+class _Namer:
+    """Turns the actors of a trail into words."""
+
+    escrow: Escrow
+    owners: dict[int, int]
+    wallets_of_keys: dict[str, int]
+
+    def name(self, actor: str) -> str:
+        kind, _, identifier = actor.partition(":")
+        if kind == "worker":
+            return "by itself"
+        if kind == "user":
+            return self._of_user(int(identifier))
+        if kind == "key":
+            return self._of_key(identifier)
+        return "by the service"
+
+    def _of_user(self, user_id: int) -> str:
+        if user_id == current_user.id:
+            return "by you"
+        return f"by {self._side(lambda wallet_id: self.owners.get(wallet_id) == user_id) or 'the staff'}"
+
+    def _of_key(self, key_id: str) -> str:
+        if key_id == self.escrow.verifier_key_id:
+            return "by the verifier"
+        owner = self.wallets_of_keys.get(key_id)
+        if owner in current_user.actor.wallet_ids:
+            return "by your key"
+        side = self._side(lambda wallet_id: wallet_id == owner)
+        return f"by {side}’s key" if side else "by a key"
+
+    def _side(self, is_theirs) -> str:  # type: ignore[no-untyped-def]
+        if is_theirs(self.escrow.payer_wallet_id):
+            return "the payer"
+        return "the provider" if is_theirs(self.escrow.provider_wallet_id) else ""
+
+
+def _namer(escrow: Escrow, trail: list[EscrowTransaction]) -> _Namer:
+    keys = {entry.actor.partition(":")[2] for entry in trail if entry.actor.startswith("key:")}
+    return _Namer(
+        escrow,
+        escrow_desk.owners(db_session(), _wallets(escrow)),
+        escrow_desk.wallets_of_keys(db_session(), keys),
+    )
+
+
+def _shares(escrow: Escrow) -> tuple[str, str]:
+    """The two shares in per cent, if the split is the one of the present settings."""
+    basis_points = services().settings.escrow.fund_basis_points
+    if split(escrow.amount, basis_points) != (escrow.provider_amount, escrow.community_amount):
+        return "", ""
+    return percent(10_000 - basis_points), percent(basis_points)
+
+
+def percent(basis_points: int) -> str:
+    """`5 %` for 500."""
+    whole, rest = divmod(basis_points, 100)
+    return f"{whole}.{rest:02d}".rstrip("0").rstrip(".") + "\u00a0%"
+
+
+def _next_step(
+    escrow: Escrow,
+    parties: frozenset[Party],
+    payer: str,
+    provider: str,
+    actions: frozenset[Action],
+    payouts: list[Payout],
+) -> str:
+    if escrow.status == Status.ACTIVE:
+        if Action.DELIVER in actions:
+            return f"{money(escrow.amount)} are locked for you. Do the work, then deliver its result."
+        if Action.REFUND in actions and Party.PAYER in parties:
+            return "The deadline passed without a result."
+        return f"The money is locked until {provider} deliver{'' if provider == 'you' else 's'} the result."
+    if escrow.status == Status.DELIVERED:
+        if Action.RELEASE in actions:
+            return "The result is here. Check it, then release the money."
+        return f"The result is delivered; {payer} can release the money now."
+    if escrow.status == Status.DISPUTED:
+        return "An arbiter decides what becomes of the money."
+    if not is_final(escrow, payouts):
+        return "Everybody is paid; the coins are on their way through the chain."
+    return "Nothing is left to do."
