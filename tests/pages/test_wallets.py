@@ -144,6 +144,36 @@ def test_a_payout_on_its_way_cannot_be_sent_elsewhere(
     assert payout.address == REGTEST_ADDRESS
 
 
+@both_ways
+def test_a_queued_payout_is_taken_back_once(
+    payer: Browser, pair: Pair, session, services, htmx: bool
+) -> None:
+    before = services.wallets(session).get_balance(pair.payer.wallet_id).available
+    payout = _payout(session, services, pair)
+    data = {"idempotency_key": uuid.uuid4().hex, "seen": "queued"}
+
+    responses = [payer.post(f"/wallet/payouts/{payout.id}/cancel", data, htmx=htmx) for _ in range(2)]
+
+    assert [response.status_code for response in responses] == [200 if htmx else 303] * 2
+    session.refresh(payout)
+    assert (payout.status, payout.reason) == ("failed", "taken back by its owner")
+    assert services.wallets(session).get_balance(pair.payer.wallet_id).available == before
+
+
+def test_a_payout_that_was_taken_up_or_is_another_s_is_not_taken_back(
+    payer: Browser, provider: Browser, pair: Pair, session, services
+) -> None:
+    path = f"/wallet/payouts/{_payout(session, services, pair).id}/cancel"
+    data = {"idempotency_key": uuid.uuid4().hex, "seen": "queued"}
+
+    assert provider.post(path, data).status_code == 404
+    with unit_of_work(session):
+        session.execute(update(Payout).values(status="claimed"))
+    assert payer.post(path, data).status_code == 409
+    with unit_of_work(session):
+        session.execute(update(Payout).values(status="queued"))
+
+
 def test_a_payout_goes_neither_to_nonsense_nor_by_somebody_else(
     payer: Browser, provider: Browser, pair: Pair, session, services
 ) -> None:

@@ -113,13 +113,30 @@ def redirect_payout(payout_id: uuid.UUID) -> ResponseReturnValue:
         address = form.address.data
         location = press_once(lambda: _payout_url(_redirect(payout_id, address).id))
     except PayoutStateError:
-        flash("Nothing was changed: the payout is on its way already.", "warning")
-        return _payout_page(_own_payout(payout_id), 409)
+        return _too_late(payout_id)
     except ValidationError as error:
         form.take_errors(error)
         return _payout_page(_own_payout(payout_id), 422, redirect_form=form)
     message = "The payout goes to the new address."
     return done(location, "payout_status", message=message, **_payout_context(_own_payout(payout_id)))
+
+
+@bp.post("/payouts/<uuid:payout_id>/cancel")
+@signed_in
+def cancel_payout(payout_id: uuid.UUID) -> ResponseReturnValue:
+    """Take it back into the balance, as long as nobody has taken it up."""
+    _own_payout(payout_id)
+    try:
+        location = press_once(lambda: _payout_url(_cancel(payout_id).id))
+    except PayoutStateError:
+        return _too_late(payout_id)
+    message = "The payout is cancelled; its money is back in your balance."
+    return done(location, "payout_status", message=message, **_payout_context(_own_payout(payout_id)))
+
+
+def _too_late(payout_id: uuid.UUID) -> Response:
+    flash("Nothing was changed: the payout is on its way already.", "warning")
+    return _payout_page(_own_payout(payout_id), 409)
 
 
 def _wallet_id() -> int:
@@ -143,6 +160,10 @@ def _withdraw(wallet_id: int, form: WithdrawForm) -> Payout:
 
 def _redirect(payout_id: uuid.UUID, address: str) -> Payout:
     return _queue().redirect(payout_id, current_user.actor.wallet_ids, address)
+
+
+def _cancel(payout_id: uuid.UUID) -> Payout:
+    return _queue().cancel(payout_id, current_user.actor.wallet_ids)
 
 
 def _own_payout(payout_id: uuid.UUID) -> Payout:
