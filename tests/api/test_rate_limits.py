@@ -87,6 +87,13 @@ def test_visitors_are_counted_by_address_and_people_by_who_they_are(world: World
     assert pages == [200, 200, 200, 429]
 
 
+def test_what_an_open_page_asks_by_itself_leaves_its_reader_all_of_the_limit(world: World) -> None:
+    browser = Browser(world.app)
+    browser.register("somebody@example.com")
+    assert {browser.get("/wallet/movements", htmx=True).status_code for _ in range(9)} == {200}
+    assert [browser.get("/account").status_code for _ in range(4)] == [200, 200, 200, 429]
+
+
 def test_health_is_never_counted(world: World) -> None:
     client = world.app.test_client()
     assert {client.get("/health/live").status_code for _ in range(9)} == {200}

@@ -29,6 +29,7 @@ from webapp.web.current import db_session, services
 from webapp.web.guards import signed_in
 from webapp.web.htmx import done, render
 from webapp.web.presses import press_once
+from webapp.web.rate_limits import live
 from webapp.web.wallet_words import line_of, payout_sentence
 
 bp = Blueprint("wallets", __name__, url_prefix="/wallet")
@@ -46,6 +47,7 @@ def show() -> ResponseReturnValue:
 
 @bp.get("/movements")
 @signed_in
+@live
 def movements() -> ResponseReturnValue:
     """Balances, deposits and payouts as they stand, asked for every few seconds."""
     wallet_id = _wallet_id()
@@ -91,6 +93,7 @@ def payout(payout_id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.get("/payouts/<uuid:payout_id>/progress")
 @signed_in
+@live
 def payout_progress(payout_id: uuid.UUID) -> ResponseReturnValue:
     """How far it is, asked for every few seconds. When its state has changed, all that depends on it."""
     found = _own_payout(payout_id)

@@ -23,6 +23,7 @@ from webapp.web.forms import PageForm
 from webapp.web.guards import signed_in
 from webapp.web.htmx import done, is_htmx, render
 from webapp.web.presses import press_once
+from webapp.web.rate_limits import live
 
 MADE_HERE = "Made to deliver in the browser"
 
@@ -36,6 +37,7 @@ def show(escrow_id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.get("/<uuid:escrow_id>/timeline")
 @signed_in
+@live
 def timeline(escrow_id: uuid.UUID) -> ResponseReturnValue:
     """The timeline by itself, asked for every few seconds. When the state has changed, all that depends on it."""
     escrow = manager().get_escrow(escrow_id)
