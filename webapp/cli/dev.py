@@ -141,7 +141,7 @@ def _start_site(port: int) -> subprocess.Popen[bytes]:
         "16",
     ]
     granian = Path(sys.executable).with_name("granian")
-    environment = {**os.environ, "GRANIAN_LOG_LEVEL": "warning"}
+    environment = {**os.environ, "GRANIAN_LOG_LEVEL": "error"}
     return subprocess.Popen([str(granian), *arguments, "wsgi:app"], env=environment)
 
 
