@@ -12,7 +12,7 @@ import structlog
 def configure_logs() -> None:
     """Send every log line to standard error: standard output belongs to the commands' answers."""
     is_terminal = sys.stderr.isatty()
-    last: Any = structlog.dev.ConsoleRenderer() if is_terminal else structlog.processors.JSONRenderer()
+    last: Any = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if is_terminal else structlog.processors.JSONRenderer()
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,

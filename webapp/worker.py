@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 import structlog
 from flask import Flask
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from webapp.domain.exceptions import DuxosError
@@ -25,6 +26,8 @@ from webapp.services.reconciliation import check_and_halt, check_trails_and_halt
 from webapp.services.settlement import Settlement
 
 log = structlog.get_logger(__name__)
+
+DATABASE_AWAY = (OperationalError, InterfaceError, PoolTimeoutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class Worker:
                 return True
             error = self._run(task)
             worker_tasks.finish(self._session, task.name, error)
-        except SQLAlchemyError:
+        except DATABASE_AWAY:
             # The database is away. The next tick tries again; a worker that ended here would need a human.
             log.exception("database_away", task=task.name)
             self._session.rollback()
@@ -95,7 +98,7 @@ class Worker:
             self._session.rollback()
             log.warning("task_failed", task=task.name, reason=error.detail)
             return error.detail
-        except SQLAlchemyError:
+        except DATABASE_AWAY:
             raise
         except Exception as error:
             # A defect in one task must not stop deposits or payouts; it is logged whole and shown as the task's state.

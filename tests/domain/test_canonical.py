@@ -40,7 +40,9 @@ def test_the_signature_is_plain_hmac_sha256_that_anybody_can_make() -> None:
     assert sign_result("secret", ESCROW, HUNDRED, HASH) == expected, "it does not depend on when"
 
 
-@given(st.integers(1, MAX_BASE_UNITS), st.uuids(), st.text(min_size=1).filter(lambda text: text.isprintable()))
+@given(
+    st.integers(1, MAX_BASE_UNITS), st.uuids(), st.text(min_size=1).filter(lambda text: text.isprintable())
+)
 def test_a_signature_is_valid_for_its_escrow_amount_hash_and_secret_only(
     base_units: int, escrow_id: uuid.UUID, secret: str
 ) -> None:
@@ -62,7 +64,8 @@ def test_no_text_whatever_breaks_the_comparison(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["", "abc123...", "a" * 63, "a" * 65, "g" * 64, "０" * 64, f" {HASH}", f"{HASH}\n", None, 5, b"ab" * 32]
+    "value",
+    ["", "abc123...", "a" * 63, "a" * 65, "g" * 64, "０" * 64, f" {HASH}", f"{HASH}\n", None, 5, b"ab" * 32],
 )
 def test_what_is_no_sha256_is_refused_by_name(value: object) -> None:
     with pytest.raises(ValidationError) as refusal:

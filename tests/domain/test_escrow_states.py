@@ -28,7 +28,9 @@ EVERYBODY = [
 
 
 def terms(status: Status, *, expired: bool = False, window_over: bool = False) -> Terms:
-    accept_by = None if status in (Status.PENDING, Status.ACTIVE) else NOW - HOUR if window_over else NOW + HOUR
+    accept_by = (
+        None if status in (Status.PENDING, Status.ACTIVE) else NOW - HOUR if window_over else NOW + HOUR
+    )
     return Terms(status, NOW - HOUR if expired else NOW + HOUR, accept_by)
 
 

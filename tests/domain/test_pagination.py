@@ -42,7 +42,18 @@ def test_following_the_cursors_shows_every_row_once_and_in_order(rows: list[int]
 
 @pytest.mark.parametrize(
     "cursor",
-    ["x", "?", "é", "\ud800", "AAAA", "=", "====", encode_cursor(5)[:-1] + "!", "MTIz\n.", base64.b64encode(b"\xff").decode()],
+    [
+        "x",
+        "?",
+        "é",
+        "\ud800",
+        "AAAA",
+        "=",
+        "====",
+        encode_cursor(5)[:-1] + "!",
+        "MTIz\n.",
+        base64.b64encode(b"\xff").decode(),
+    ],
 )
 def test_what_is_no_cursor_of_ours_is_refused_by_name(cursor: str) -> None:
     with pytest.raises(ValidationError) as refusal:

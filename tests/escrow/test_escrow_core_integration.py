@@ -79,7 +79,9 @@ class TestEscrowCoreIntegration:
         market.deposit(market.payer, "100")
         escrow = market.escrow("100")
         assert market.balances(market.payer) == ("0.00000000", "100.00000000")
-        market.services.escrow_manager(market.session, market.provider.actor).refund_escrow(escrow.id, "broken")
+        market.services.escrow_manager(market.session, market.provider.actor).refund_escrow(
+            escrow.id, "broken"
+        )
         assert market.balances(market.payer) == ("100.00000000", "0.00000000")
         market.escrow("100")
         assert market.balances(market.payer) == ("0.00000000", "100.00000000")
@@ -149,7 +151,9 @@ class TestEscrowCoreIntegration:
         as_provider.deliver_escrow(escrow.id, RESULT_HASH, signature(market.pair, escrow))
         with pytest.raises(PermissionDeniedError):
             as_provider.release_escrow(escrow.id)
-        released = market.services.escrow_manager(market.session, market.payer.actor).release_escrow(escrow.id)
+        released = market.services.escrow_manager(market.session, market.payer.actor).release_escrow(
+            escrow.id
+        )
 
         assert released.status == "released"
         assert market.balances(market.payer) == ("0.00000000", "0.00000000")
@@ -213,7 +217,9 @@ class TestEscrowCoreIntegration:
         market.work()
         second = fund.get_fund_statistics()
         assert first == second
-        assert {key: str(second[key]) for key in ("current_balance", "total_collected", "total_distributed")} == {
+        assert {
+            key: str(second[key]) for key in ("current_balance", "total_collected", "total_distributed")
+        } == {
             "current_balance": "5.00000000",
             "total_collected": "5.00000000",
             "total_distributed": "0.00000000",

@@ -30,7 +30,12 @@ def secret(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     """An instance in `duxos_escrow/` with wallets 1 and 2; the provider's secret."""
     folder = tmp_path / "duxos_escrow"
     seed_config = {
-        "rpc": {"host": "127.0.0.1", "port": 32553, "user": "flopcoinrpc", "password": "your_secure_password"},
+        "rpc": {
+            "host": "127.0.0.1",
+            "port": 32553,
+            "user": "flopcoinrpc",
+            "password": "your_secure_password",
+        },
         "community_fund": {
             "airdrop_threshold": 100.0,
             "min_airdrop_amount": 1.0,

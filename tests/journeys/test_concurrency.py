@@ -40,9 +40,7 @@ def pair(session: sqlalchemy.orm.Session, services: Services) -> Pair:
     return made
 
 
-def at_once(
-    services: Services, attempts: list[Callable[[sqlalchemy.orm.Session], object]]
-) -> Counter[str]:
+def at_once(services: Services, attempts: list[Callable[[sqlalchemy.orm.Session], object]]) -> Counter[str]:
     """Run every attempt in a thread and a session of its own, all let go together; how they ended, counted."""
     gate = threading.Barrier(len(attempts))
 
@@ -66,7 +64,8 @@ def test_fifty_threads_release_one_escrow_and_exactly_one_succeeds(
     signed = signature(pair, escrow)
     outcomes = at_once(
         services,
-        [lambda own: manager(own, services, pair.payer).release_escrow(escrow.id, RESULT_HASH, signed)] * THREADS,
+        [lambda own: manager(own, services, pair.payer).release_escrow(escrow.id, RESULT_HASH, signed)]
+        * THREADS,
     )
     assert outcomes == {"done": 1, "EscrowStateError": THREADS - 1}
     assert balances(session, pair.payer.wallet_id) == ("900.00000000", "0.00000000")

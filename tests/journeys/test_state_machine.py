@@ -135,7 +135,9 @@ class Escrows(RuleBasedStateMachine):
         self.fund = self.losses = self.chain = 0
         with unit_of_work(self.session):
             for person in self.people:
-                self.session.add(DepositAddress(address=f"address {person.wallet_id}", wallet_id=person.wallet_id))
+                self.session.add(
+                    DepositAddress(address=f"address {person.wallet_id}", wallet_id=person.wallet_id)
+                )
 
     def teardown(self) -> None:
         self.traveller.stop()
@@ -261,7 +263,8 @@ class Escrows(RuleBasedStateMachine):
             expected = ResultValidationError
         by = escrow.provider if is_well_signed else escrow.payer
         self.attempt(
-            expected, lambda: self.manager(who).deliver_escrow(escrow.id, RESULT, self.signed(escrow, RESULT, by))
+            expected,
+            lambda: self.manager(who).deliver_escrow(escrow.id, RESULT, self.signed(escrow, RESULT, by)),
         )
         if expected is None:
             escrow.status, escrow.accept_by = "delivered", self.now + WINDOW
@@ -276,9 +279,11 @@ class Escrows(RuleBasedStateMachine):
             expected = EscrowStateError
         elif who != escrow.payer:
             expected = PermissionDeniedError
-        elif (escrow.status == "active" and not is_named) or (is_named and by != escrow.provider):
-            expected = ResultValidationError
-        elif escrow.status == "delivered" and result == OTHER_RESULT:
+        elif (
+            (escrow.status == "active" and not is_named)
+            or (is_named and by != escrow.provider)
+            or (escrow.status == "delivered" and result == OTHER_RESULT)
+        ):
             expected = ResultValidationError
         signature = self.signed(escrow, result, by) if result else None
         self.attempt(expected, lambda: self.manager(who).release_escrow(escrow.id, result, signature))
@@ -389,7 +394,9 @@ class Escrows(RuleBasedStateMachine):
     @invariant()
     def balances_are_those_of_the_model(self) -> None:
         self.session.rollback()
-        rows = self.session.execute(select(Wallet.available, Wallet.held, Wallet.is_frozen).order_by(Wallet.id))
+        rows = self.session.execute(
+            select(Wallet.available, Wallet.held, Wallet.is_frozen).order_by(Wallet.id)
+        )
         found = [(row.available.base_units, row.held.base_units, row.is_frozen) for row in rows]
         assert found == [(each.available, each.held, each.is_frozen) for each in self.wallets]
         in_flight = sum(amount for _, amount in self.queued.values())
@@ -416,6 +423,7 @@ def ground(databases: Databases, tmp_path: Any) -> Iterator[Ground]:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)  # a failure is worth the minutes that it takes to find its shortest story
 def test_random_steps_never_break_the_books(ground: Ground) -> None:
     Escrows.ground = ground
     run_state_machine_as_test(  # type: ignore[no-untyped-call]

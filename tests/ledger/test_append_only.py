@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
@@ -63,5 +62,3 @@ def test_a_table_cannot_be_emptied_or_a_row_replaced(session: Session, table: st
 def test_what_must_never_be_is_refused_by_a_constraint(session: Session, statement: str) -> None:
     with pytest.raises(DatabaseError), unit_of_work(session):
         session.execute(text(statement))
-
-

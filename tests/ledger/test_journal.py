@@ -42,7 +42,9 @@ def count(session: Session) -> tuple[int, int]:
     return len(session.scalars(select(JournalEntry.id)).all()), len(session.scalars(select(Posting.id)).all())
 
 
-def test_a_move_takes_from_one_account_and_gives_to_the_other(session: Session, make_wallet: MakeWallet) -> None:
+def test_a_move_takes_from_one_account_and_gives_to_the_other(
+    session: Session, make_wallet: MakeWallet
+) -> None:
     wallet = make_wallet()
     credit(session, wallet, "10")
     lock(session, wallet, "4")

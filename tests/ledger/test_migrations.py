@@ -32,7 +32,9 @@ def database(database_url: str) -> Iterator[Flask]:
 
 def differences() -> list[object]:
     with db.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True, "compare_server_default": False})
+        context = MigrationContext.configure(
+            connection, opts={"compare_type": True, "compare_server_default": False}
+        )
         return list(compare_metadata(context, Base.metadata))
 
 
@@ -65,7 +67,9 @@ def test_the_migrated_schema_is_the_one_of_the_models() -> None:
 def test_every_check_of_the_models_is_in_the_database() -> None:
     expected = {
         table.name: {
-            str(constraint.name) for constraint in table.constraints if isinstance(constraint, CheckConstraint)
+            str(constraint.name)
+            for constraint in table.constraints
+            if isinstance(constraint, CheckConstraint)
         }
         for table in Base.metadata.sorted_tables
     }

@@ -95,7 +95,9 @@ def test_a_shallow_reorganisation_that_keeps_the_deposit_changes_nothing(market:
     assert [(row.status, row.credit_round) for row in deposits(market)] == [("credited", 1)]
 
 
-def test_a_deposit_that_was_spent_when_the_chain_undid_it_freezes_the_wallet_and_alerts(market: Market) -> None:
+def test_a_deposit_that_was_spent_when_the_chain_undid_it_freezes_the_wallet_and_alerts(
+    market: Market,
+) -> None:
     market.deposit(market.payer, "100")
     market.release(market.escrow("60"))
     market.chain.reorganise(2)
@@ -128,7 +130,7 @@ def test_what_a_frozen_wallet_asked_to_be_paid_does_not_leave(market: Market) ->
     market.chain.mine(1)
     market.work()
     assert market.chain.received(outside) == "0.00000000"
-    assert market.balances(other)[0] in ("200.00000000", "0.00000000")  # its deposit may have been undone, too
+    assert market.balances(other) == ("200.00000000", "0.00000000")
 
 
 def test_a_deposit_that_was_double_spent_never_counts(market: Market) -> None:
@@ -192,7 +194,9 @@ def test_a_second_address_of_a_wallet_leaves_the_first_one_good(market: Market) 
     first = market.address_of(market.payer)
     market.work()  # fills the stock
     with unit_of_work(market.session):
-        free = market.session.scalars(select(DepositAddress).where(DepositAddress.wallet_id.is_(None))).first()
+        free = market.session.scalars(
+            select(DepositAddress).where(DepositAddress.wallet_id.is_(None))
+        ).first()
         assert free is not None
         free.wallet_id, free.assigned_at = market.payer.wallet_id, utcnow()
     second = market.address_of(market.payer)

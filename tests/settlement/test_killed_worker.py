@@ -52,7 +52,9 @@ def test_a_worker_killed_after_any_step_of_a_payout_leaves_one_payment(market: M
             market.work()
             market.chain.mine(2)
         process = start(market, "tests.support.killed_worker", str(config), step)
-        assert process.wait(60) == -signal.SIGKILL, f"{step}: {(config.parent / 'worker.log').read_text()[-2000:]}"
+        assert process.wait(60) == -signal.SIGKILL, (
+            f"{step}: {(config.parent / 'worker.log').read_text()[-2000:]}"
+        )
         assert market.report().gaps == [], step
         for _ in range(2):
             market.work()
@@ -88,7 +90,11 @@ def test_workers_killed_at_random_moments_leave_one_payment_of_each_payout(marke
     assert [payout.status for payout in payouts] == ["confirmed"] * 12
     by_itself = [payout for payout in payouts if payout.wallet_id == market.payer.wallet_id]
     assert all(paid_once(market, payout) for payout in by_itself)
-    earned = sum(payout.net.decimal for payout in payouts if payout.wallet_id == market.provider.wallet_id and payout.net)
+    earned = sum(
+        payout.net.decimal
+        for payout in payouts
+        if payout.wallet_id == market.provider.wallet_id and payout.net
+    )
     address = next(payout.address for payout in payouts if payout.wallet_id == market.provider.wallet_id)
     assert market.chain.received(address) == f"{earned:.8f}"
     assert market.balances(market.payer) == ("220.00000000", "0.00000000")
@@ -101,7 +107,9 @@ def test_two_workers_at_once_pay_everyone_once_and_stop_when_asked(market: Marke
         market.withdraw(market.payer, market.chain.new_outside_address(), "1")
     wait_until(lambda: all(each.status == "broadcast" for each in market.payouts()), "the payouts to be sent")
     market.chain.mine(2)
-    wait_until(lambda: all(each.status == "confirmed" for each in market.payouts()), "the payouts to be final")
+    wait_until(
+        lambda: all(each.status == "confirmed" for each in market.payouts()), "the payouts to be final"
+    )
     for worker in workers:
         end(worker, signal.SIGTERM)
         assert worker.returncode == 0

@@ -11,16 +11,22 @@ from sqlalchemy import select, update
 from tests.support.malleation import malleated
 from tests.support.market import Market
 from tests.support.people import make_person
-from webapp.domain.exceptions import RpcUnknownOutcomeError
+from webapp.config import Settings
+from webapp.domain.exceptions import RpcUnknownOutcomeError, WalletIntegrationError
 from webapp.models import ChainTransaction, Payout
+from webapp.services.daemon_wallet import DaemonWallet
+from webapp.services.settlement import Settlement
 from webapp.services.unit_of_work import unit_of_work
 from webapp.services.wallet_rpc import WalletRpc
+from webapp.worker import Worker
 
 Change = Callable[..., Any]
 
 
 def transactions(market: Market) -> list[ChainTransaction]:
-    statement = select(ChainTransaction).order_by(ChainTransaction.id).execution_options(populate_existing=True)
+    statement = (
+        select(ChainTransaction).order_by(ChainTransaction.id).execution_options(populate_existing=True)
+    )
     rows = list(market.session.scalars(statement))
     market.session.commit()
     return rows
@@ -98,7 +104,9 @@ def test_a_poisoned_payout_is_set_aside_and_returned_and_the_others_are_paid(mar
     for person in people:
         market.deposit(person, "10")
     addresses = [market.chain.new_outside_address() for _ in people]
-    payouts = [market.withdraw(person, address, "9") for person, address in zip(people, addresses, strict=True)]
+    payouts = [
+        market.withdraw(person, address, "9") for person, address in zip(people, addresses, strict=True)
+    ]
     poison(market, payouts[2], "mzBc4XEFSdzCDcTxAgf6EZXgsZZZZZZZZZ")
     market.work()
     assert statuses(market) == ["broadcast", "broadcast", "failed", "broadcast", "broadcast"]
@@ -117,8 +125,6 @@ def test_a_daemon_without_its_wallet_fails_no_payout(market: Market) -> None:
     custody = market.chain.custody
     (name,) = custody.rpc("listwallets")
     with market.app.app_context():
-        from webapp.worker import Worker
-
         worker = Worker(market.app)
         worker.run_once()
         market.withdraw(market.payer, outside, "9")
@@ -151,11 +157,7 @@ def test_a_wrong_passphrase_fails_no_payout(market: Market) -> None:
     market.settle()
 
 
-def settle_with(market: Market, settings: Any) -> None:
-    from webapp.domain.exceptions import WalletIntegrationError
-    from webapp.services.daemon_wallet import DaemonWallet
-    from webapp.services.settlement import Settlement
-
+def settle_with(market: Market, settings: Settings) -> None:
     market.session.rollback()
     daemon = DaemonWallet(WalletRpc(settings.rpc), settings.wallet)
     try:

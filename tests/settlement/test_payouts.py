@@ -41,7 +41,9 @@ def pooled_balance(market: Market, account: str) -> int:
 
 
 def transactions(market: Market) -> list[ChainTransaction]:
-    statement = select(ChainTransaction).order_by(ChainTransaction.id).execution_options(populate_existing=True)
+    statement = (
+        select(ChainTransaction).order_by(ChainTransaction.id).execution_options(populate_existing=True)
+    )
     rows = list(market.session.scalars(statement))
     market.session.commit()
     return rows
@@ -91,7 +93,9 @@ def test_many_payouts_leave_in_one_transaction_with_merged_addresses_and_exact_s
     assert market.balances(people[1]) == ("17.99999998", "0.00000000")
     assert market.balances(people[2]) == ("16.94000000", "0.00000000")
     received = Decimal(market.chain.received(shared))
-    assert received == sum(payout.net.decimal for payout in payouts if payout.net and payout.address == shared)
+    assert received == sum(
+        payout.net.decimal for payout in payouts if payout.net and payout.address == shared
+    )
 
 
 def test_a_release_alone_pays_the_provider_on_the_chain_and_the_timeline_tells_it(market: Market) -> None:

@@ -78,7 +78,12 @@ def make_escrow(
 ) -> Escrow:
     """An active escrow between the two, created by the payer."""
     return manager(session, services, pair.payer).create_escrow(
-        pair.payer.wallet_id, pair.provider.wallet_id, amount, "image_upscaler_v1", f"task-{uuid.uuid4()}", **terms
+        pair.payer.wallet_id,
+        pair.provider.wallet_id,
+        amount,
+        "image_upscaler_v1",
+        f"task-{uuid.uuid4()}",
+        **terms,
     )
 
 

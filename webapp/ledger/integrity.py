@@ -65,6 +65,17 @@ _CHECKS: dict[str, str] = {
                                                            ELSE 'escrow_resolve' END
         WHERE e.status IN ('released', 'refunded', 'resolved') AND e.amount <> COALESCE(m.total, 0)
     """,
+    # A release paid the provider and the fund of that escrow what it had promised to each.
+    "release differs from what was agreed": """
+        SELECT 'escrow ' || e.id || ' to ' || s.destination, s.amount, COALESCE(p.amount, 0)
+        FROM escrows e
+        JOIN (SELECT id, 'available:' || provider_wallet_id AS destination, provider_amount AS amount FROM escrows
+              UNION ALL SELECT id, 'fund', community_amount FROM escrows) s ON s.id = e.id
+        JOIN journal_entries j ON j.escrow_id = e.id AND j.kind = 'escrow_release'
+        LEFT JOIN postings p ON p.journal_entry_id = j.id AND p.destination = s.destination
+                            AND p.source = 'held:' || e.payer_wallet_id
+        WHERE e.status = 'released' AND s.amount <> COALESCE(p.amount, 0)
+    """,
     # What is in flight belongs to payouts that are not final.
     "payouts in flight differ": """
         SELECT 'payouts_in_flight', q.total, b.balance

@@ -102,7 +102,9 @@ class NodeAuthService:
         if node_id is not None:
             statement = statement.where(SigningKey.node_id == node_id)
         now = utcnow()
-        rows = self._session.scalars(statement.order_by(SigningKey.created_at.desc(), SigningKey.id))
+        statement = statement.order_by(SigningKey.created_at.desc(), SigningKey.id)
+        # A key that was revoked meanwhile must not work from this session's memory.
+        rows = self._session.scalars(statement.execution_options(populate_existing=True))
         opened = [self._open(key) for key in rows if key.is_usable(now)]
         return [secret for secret in opened if secret is not None]
 

@@ -45,7 +45,7 @@ class Sessions:
     def find(self, token: str) -> UserSession | None:
         """The live session of a token, its idle clock refreshed; None when revoked, expired or unknown."""
         statement = select(UserSession).where(UserSession.token_hash == _hash(token))
-        row = self._session.scalars(statement).first()
+        row = self._session.scalars(statement.execution_options(populate_existing=True)).first()
         now = utcnow()
         if row is None or not self._is_live(row, now) or not row.user.is_active:
             return None
