@@ -26,7 +26,7 @@ from webapp import create_app
 from webapp.config import Settings, load_config
 from webapp.extensions import db
 from webapp.services.container import Services
-from webapp.services.daemon_connection import forget_daemons
+from webapp.services.daemon.shared import forget_daemons
 from webapp.services.database import Session
 
 hypothesis.settings.register_profile("duxos", deadline=None)  # a busy machine is not a fault

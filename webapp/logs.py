@@ -12,14 +12,16 @@ import structlog
 def configure_logs() -> None:
     """Send every log line to standard error: standard output belongs to the commands' answers."""
     is_terminal = sys.stderr.isatty()
-    last: Any = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback) if is_terminal else structlog.processors.JSONRenderer()
+    # Tracebacks never show local variables: they may be secrets.
+    last: Any = structlog.processors.JSONRenderer()
+    if is_terminal:
+        last = structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
     processors: list[Any] = [
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
     ]
     if not is_terminal:
-        # Without the values of local variables: they may be secrets.
         frames = structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=20)
         processors.append(structlog.processors.ExceptionRenderer(frames))
     structlog.configure(

@@ -17,9 +17,10 @@ from sqlalchemy.orm import Session
 from webapp.domain.exceptions import DuxosError
 from webapp.domain.roles import WORKER
 from webapp.extensions import db
-from webapp.services import deposit_addresses, housekeeping, worker_tasks
+from webapp.services import housekeeping, worker_tasks
 from webapp.services.chain_watcher import ChainWatcher
 from webapp.services.container import Services
+from webapp.services.deposits import addresses as deposit_addresses
 from webapp.services.escrow_clock import EscrowClock
 from webapp.services.pooled_accounts import CheckpointFolder
 from webapp.services.reconciliation import check_and_halt, check_trails_and_halt

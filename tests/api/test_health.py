@@ -18,8 +18,8 @@ from webapp.config import RpcSettings, Settings
 from webapp.domain.clock import utcnow
 from webapp.models import WorkerTask
 from webapp.services import worker_tasks
-from webapp.services.daemon_connection import daemon_for
-from webapp.services.daemon_wallet import DaemonWallet
+from webapp.services.daemon.shared import daemon_for
+from webapp.services.daemon.wallet import DaemonWallet
 from webapp.services.health import Check, check_health
 from webapp.services.unit_of_work import unit_of_work
 from webapp.services.wallet_rpc import WalletRpc

@@ -9,7 +9,7 @@ from tests.support.people import RESULT_HASH, Pair, Person, make_key, make_node,
 from webapp.domain.canonical import sign_result
 from webapp.domain.money import Amount
 from webapp.models import Escrow
-from webapp.services import payout_halts
+from webapp.services.payouts import halts as payout_halts
 from webapp.services.unit_of_work import unit_of_work
 from webapp.services.wallet_ownership import set_payout_address
 

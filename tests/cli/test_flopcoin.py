@@ -18,9 +18,9 @@ from tests.support.processes import free_port, temporary_folder
 from tests.support.replay_daemon import ReplayDaemon
 from webapp import create_app
 from webapp.config import Settings, load_config
-from webapp.services.daemon_conf import CONF_FILE
-from webapp.services.daemon_connection import forget_daemons
-from webapp.services.rpc_connection import RpcEndpoint
+from webapp.services.daemon.conf import CONF_FILE
+from webapp.services.daemon.rpc_connection import RpcEndpoint
+from webapp.services.daemon.shared import forget_daemons
 from webapp.services.wallet_rpc import WalletRpc
 
 

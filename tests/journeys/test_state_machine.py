@@ -49,11 +49,12 @@ from webapp.domain.roles import WORKER
 from webapp.ledger import pooled
 from webapp.ledger.integrity import check_books
 from webapp.models import Deposit, DepositAddress, Escrow, Payout, Wallet
-from webapp.services import audit_trail, database, deposit_credits
+from webapp.services import audit_trail, database
 from webapp.services.container import Services
+from webapp.services.deposits import credits as deposit_credits
 from webapp.services.escrow_clock import EscrowClock
-from webapp.services.payout_claims import claim_due
-from webapp.services.payout_queue import return_to_wallet
+from webapp.services.payouts.claims import claim_due
+from webapp.services.payouts.queue import return_to_wallet
 from webapp.services.pooled_accounts import CheckpointFolder
 from webapp.services.signing_keys import IssuedKey
 from webapp.services.unit_of_work import unit_of_work

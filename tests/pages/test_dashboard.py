@@ -11,7 +11,8 @@ from tests.support.money import credit
 from tests.support.people import RESULT_HASH, Pair, make_escrow, make_person, manager, signature
 from webapp.domain.money import Amount
 from webapp.models import Alert
-from webapp.services import payout_halts, worker_tasks
+from webapp.services import worker_tasks
+from webapp.services.payouts import halts as payout_halts
 from webapp.services.unit_of_work import unit_of_work
 
 ADDRESS = "n3GNqMveyvaPvUbH469vDRadqpJMPc84JA"

@@ -16,7 +16,7 @@ from webapp.domain.money import Amount
 from webapp.models import Deposit, DepositAddress, Payout, Wallet, WorkerTask
 from webapp.services import worker_tasks
 from webapp.services.container import Services
-from webapp.services.payout_queue import return_to_wallet
+from webapp.services.payouts.queue import return_to_wallet
 from webapp.services.unit_of_work import unit_of_work
 
 REGTEST_ADDRESS = "n3GNqMveyvaPvUbH469vDRadqpJMPc84JA"

@@ -11,9 +11,9 @@ import yaml
 
 from tests.support.processes import free_port, temporary_folder
 from webapp.domain.exceptions import ConfigurationError, RpcAuthenticationError
-from webapp.services import daemon_setup
-from webapp.services.daemon_conf import CONF_FILE, Credentials, DaemonConf, ensure_conf
-from webapp.services.daemon_setup import LITECOIND, DaemonProcess, find_daemon
+from webapp.services.daemon import setup as daemon_setup
+from webapp.services.daemon.conf import CONF_FILE, Credentials, DaemonConf, ensure_conf
+from webapp.services.daemon.setup import LITECOIND, DaemonProcess, find_daemon
 from webapp.services.settings_file import update_section
 
 NOBODY = Credentials("duxos", "")

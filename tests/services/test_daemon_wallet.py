@@ -26,9 +26,9 @@ from webapp.domain.exceptions import (
     WrongNetworkError,
 )
 from webapp.domain.money import Amount
-from webapp.services.daemon_answers import OutPoint, SendOutcome
-from webapp.services.daemon_wallet import DaemonWallet
-from webapp.services.rpc_connection import RpcEndpoint
+from webapp.services.daemon.answers import OutPoint, SendOutcome
+from webapp.services.daemon.rpc_connection import RpcEndpoint
+from webapp.services.daemon.wallet import DaemonWallet
 from webapp.services.wallet_rpc import WalletRpc
 
 OWN = "n2s3GCvncmjYmnBSu7Z8G3tyz5Sh4p2yMs"

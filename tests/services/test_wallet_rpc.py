@@ -31,8 +31,8 @@ from webapp.domain.exceptions import (
     WalletLockedError,
 )
 from webapp.domain.money import Amount
-from webapp.services.circuit_breaker import CircuitBreaker
-from webapp.services.rpc_connection import RpcEndpoint
+from webapp.services.daemon.circuit_breaker import CircuitBreaker
+from webapp.services.daemon.rpc_connection import RpcEndpoint
 from webapp.services.wallet_rpc import WalletRpc
 
 EXCHANGES = load_exchanges()

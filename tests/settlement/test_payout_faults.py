@@ -14,7 +14,7 @@ from tests.support.people import make_person
 from webapp.config import Settings
 from webapp.domain.exceptions import RpcUnknownOutcomeError, WalletIntegrationError
 from webapp.models import ChainTransaction, Payout
-from webapp.services.daemon_wallet import DaemonWallet
+from webapp.services.daemon.wallet import DaemonWallet
 from webapp.services.settlement import Settlement
 from webapp.services.unit_of_work import unit_of_work
 from webapp.services.wallet_rpc import WalletRpc

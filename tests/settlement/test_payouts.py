@@ -15,7 +15,8 @@ from webapp.domain.exceptions import InvalidAddressError, InvalidAmountError, Pa
 from webapp.domain.money import Amount
 from webapp.ledger import pooled
 from webapp.models import ChainTransaction, Payout
-from webapp.services import audit_trail, payout_halts
+from webapp.services import audit_trail
+from webapp.services.payouts import halts as payout_halts
 from webapp.services.unit_of_work import unit_of_work
 
 NOTHING = ("0.00000000", "0.00000000")

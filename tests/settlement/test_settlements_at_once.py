@@ -12,9 +12,9 @@ from tests.support.market import Market
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import WalletIntegrationError
 from webapp.models import Payout
-from webapp.services import payout_claims
 from webapp.services.database import Session
-from webapp.services.payout_claims import claim_due
+from webapp.services.payouts import claims as payout_claims
+from webapp.services.payouts.claims import claim_due
 from webapp.services.settlement import Settlement
 from webapp.services.unit_of_work import unit_of_work
 

@@ -13,10 +13,11 @@ from typing import Any
 
 from tests.support.market import worker_app
 from webapp.config import load_config
-from webapp.services import payout_claims, settlement
+from webapp.services import settlement
 from webapp.services.container import Services
-from webapp.services.daemon_wallet import DaemonWallet
-from webapp.services.transaction_follower import TransactionFollower
+from webapp.services.daemon.wallet import DaemonWallet
+from webapp.services.payouts import claims as payout_claims
+from webapp.services.payouts.follower import TransactionFollower
 from webapp.worker import Worker
 
 STEPS: dict[str, tuple[Any, str]] = {

@@ -24,10 +24,11 @@ from tests.support.people import (
 from webapp.domain.money import Amount
 from webapp.extensions import db, prepare_engine
 from webapp.models import Alert, Escrow, Payout
-from webapp.services import audit_trail, payout_halts
+from webapp.services import audit_trail
 from webapp.services.container import Services
-from webapp.services.daemon_connection import forget_daemons
+from webapp.services.daemon.shared import forget_daemons
 from webapp.services.database import engine_options
+from webapp.services.payouts import halts as payout_halts
 from webapp.services.reconciliation import Report, full_check
 from webapp.services.wallet_ownership import set_payout_address
 from webapp.worker import Worker

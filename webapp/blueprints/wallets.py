@@ -21,9 +21,10 @@ from webapp.domain.exceptions import (
 )
 from webapp.domain.money import Amount
 from webapp.models import Payout
-from webapp.services import chain_reach, deposit_addresses, wallet_queries
+from webapp.services import chain_reach, wallet_queries
 from webapp.services.chain_reach import ChainReach
-from webapp.services.payout_queue import PayoutQueue
+from webapp.services.deposits import addresses as deposit_addresses
+from webapp.services.payouts.queue import PayoutQueue
 from webapp.services.wallet_ownership import list_wallets
 from webapp.web.current import db_session, services
 from webapp.web.guards import signed_in

@@ -14,10 +14,10 @@ from webapp.cli.output import emit, json_option
 from webapp.config import CONFIG_FILE, Settings, load_config
 from webapp.domain.addresses import NETWORKS
 from webapp.domain.exceptions import DuxosError
-from webapp.services.daemon_conf import Credentials, DaemonConf, ensure_conf
-from webapp.services.daemon_setup import DaemonProcess, find_daemon
-from webapp.services.daemon_status import DaemonStatus
-from webapp.services.rpc_connection import plain_secret
+from webapp.services.daemon.conf import Credentials, DaemonConf, ensure_conf
+from webapp.services.daemon.rpc_connection import plain_secret
+from webapp.services.daemon.setup import DaemonProcess, find_daemon
+from webapp.services.daemon.status import DaemonStatus
 from webapp.services.settings_file import update_section
 from webapp.web.current import services
 

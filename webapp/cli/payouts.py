@@ -8,7 +8,7 @@ from sqlalchemy import func, select
 from webapp.cli.output import DuxosGroup, emit, json_option
 from webapp.extensions import db
 from webapp.models import Payout
-from webapp.services import payout_halts
+from webapp.services.payouts import halts as payout_halts
 from webapp.services.unit_of_work import unit_of_work
 
 OPERATOR_CAUSE = "operator"

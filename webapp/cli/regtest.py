@@ -11,9 +11,9 @@ from pathlib import Path
 from webapp.config import Settings
 from webapp.domain.exceptions import RpcUnavailableError
 from webapp.domain.money import Amount
-from webapp.services.daemon_conf import Credentials, DaemonConf, ensure_conf
-from webapp.services.daemon_setup import DaemonProcess, find_daemon
-from webapp.services.rpc_connection import plain_secret
+from webapp.services.daemon.conf import Credentials, DaemonConf, ensure_conf
+from webapp.services.daemon.rpc_connection import plain_secret
+from webapp.services.daemon.setup import DaemonProcess, find_daemon
 
 # Enough for mature coinbases worth several thousand coins.
 FIRST_BLOCKS = 200

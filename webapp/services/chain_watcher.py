@@ -18,9 +18,9 @@ from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import WalletIntegrationError
 from webapp.domain.money import Amount
 from webapp.models import ChainCursor, Deposit, DepositAddress
-from webapp.services import deposit_credits
-from webapp.services.daemon_answers import ChainEntry, Tip
-from webapp.services.daemon_wallet import DaemonWallet
+from webapp.services.daemon.answers import ChainEntry, Tip
+from webapp.services.daemon.wallet import DaemonWallet
+from webapp.services.deposits import credits as deposit_credits
 from webapp.services.unit_of_work import unit_of_work
 
 log = structlog.get_logger(__name__)

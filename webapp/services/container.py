@@ -9,8 +9,8 @@ from sqlalchemy.orm import Session
 from webapp.config import Settings
 from webapp.domain.roles import Actor
 from webapp.services.community_fund_manager import CommunityFundManager
-from webapp.services.daemon_connection import daemon_for
-from webapp.services.daemon_wallet import DaemonWallet
+from webapp.services.daemon.shared import daemon_for
+from webapp.services.daemon.wallet import DaemonWallet
 from webapp.services.escrow_manager import EscrowManager
 from webapp.services.identity import Identity
 from webapp.services.node_registry import NodeAuthService

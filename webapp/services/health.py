@@ -21,8 +21,8 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import WalletIntegrationError
-from webapp.services.daemon_chain import DaemonChain
-from webapp.services.daemon_status import is_synced
+from webapp.services.daemon.chain import DaemonChain
+from webapp.services.daemon.status import is_synced
 from webapp.services.worker_tasks import all_tasks
 
 SILENT_AFTER = timedelta(minutes=3)

@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.money import Amount
 from webapp.models import Alert, ChainCursor, Payout, PayoutHalt, WorkerTask
-from webapp.services import payout_halts, worker_tasks
+from webapp.services import worker_tasks
+from webapp.services.payouts import halts as payout_halts
 
 SHOWN_ALERTS = 10
 ON_THE_WAY = ("queued", "claimed", "signed", "broadcast", "unknown")

@@ -23,8 +23,9 @@ from webapp.domain.money import format_signed
 from webapp.ledger import pooled
 from webapp.ledger.integrity import Gap, check_books
 from webapp.models import ChainCursor, ChainTransaction, Deposit, Payout
-from webapp.services import audit_trail, payout_halts
-from webapp.services.daemon_wallet import DaemonWallet
+from webapp.services import audit_trail
+from webapp.services.daemon.wallet import DaemonWallet
+from webapp.services.payouts import halts as payout_halts
 from webapp.services.unit_of_work import unit_of_work
 
 log = structlog.get_logger(__name__)

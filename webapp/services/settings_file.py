@@ -7,7 +7,7 @@ from typing import Any
 
 import yaml
 
-from webapp.services.daemon_conf import write_private
+from webapp.services.daemon.conf import write_private
 
 
 def update_section(file: Path, section: str, values: dict[str, Any]) -> bool:

@@ -35,13 +35,15 @@ from webapp.ledger import pooled
 from webapp.ledger.journal import Move, post
 from webapp.models import ChainTransaction, ChainTransactionInput, Payout
 from webapp.models.compare_and_set import changes_one_row
-from webapp.services import payout_claims, payout_halts, rpc_errors
-from webapp.services.daemon_answers import OutPoint
-from webapp.services.daemon_wallet import DaemonWallet
-from webapp.services.payout_builder import FeeTooHighError, SignedTransaction, build
-from webapp.services.payout_claims import Claim
-from webapp.services.payout_queue import record, return_to_wallet
-from webapp.services.transaction_follower import TransactionFollower
+from webapp.services.daemon import rpc_errors
+from webapp.services.daemon.answers import OutPoint
+from webapp.services.daemon.wallet import DaemonWallet
+from webapp.services.payouts import claims as payout_claims
+from webapp.services.payouts import halts as payout_halts
+from webapp.services.payouts.builder import FeeTooHighError, SignedTransaction, build
+from webapp.services.payouts.claims import Claim
+from webapp.services.payouts.follower import TransactionFollower
+from webapp.services.payouts.queue import record, return_to_wallet
 from webapp.services.unit_of_work import unit_of_work
 
 log = structlog.get_logger(__name__)

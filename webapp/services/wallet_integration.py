@@ -18,10 +18,10 @@ from webapp.domain.exceptions import NotFoundError
 from webapp.domain.money import Amount
 from webapp.ledger.journal import Move, post
 from webapp.models import Escrow, Wallet
-from webapp.services import deposit_addresses
-from webapp.services.daemon_connection import daemon_for
-from webapp.services.daemon_wallet import DaemonWallet
-from webapp.services.payout_queue import PayoutQueue
+from webapp.services.daemon.shared import daemon_for
+from webapp.services.daemon.wallet import DaemonWallet
+from webapp.services.deposits import addresses as deposit_addresses
+from webapp.services.payouts.queue import PayoutQueue
 
 
 @dataclass(frozen=True, slots=True)

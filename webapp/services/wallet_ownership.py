@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 from webapp.domain.exceptions import NotFoundError
 from webapp.domain.roles import Actor, Role
 from webapp.models import User, Wallet
-from webapp.services.daemon_wallet import DaemonWallet
+from webapp.services.daemon.wallet import DaemonWallet
 from webapp.services.unit_of_work import unit_of_work
 
 

@@ -30,10 +30,10 @@ from webapp.domain.exceptions import (
     RpcUnknownOutcomeError,
 )
 from webapp.domain.money import Amount
-from webapp.services.circuit_breaker import CircuitBreaker
-from webapp.services.rpc_connection import RpcConnection, RpcEndpoint, RpcSettings
-from webapp.services.rpc_errors import http_refusal, refusal
-from webapp.services.rpc_pool import RpcPool
+from webapp.services.daemon.circuit_breaker import CircuitBreaker
+from webapp.services.daemon.rpc_connection import RpcConnection, RpcEndpoint, RpcSettings
+from webapp.services.daemon.rpc_errors import http_refusal, refusal
+from webapp.services.daemon.rpc_pool import RpcPool
 
 # At DEBUG it writes every parameter, passphrases and private keys included.
 logging.getLogger("BitcoinRPC").setLevel(logging.WARNING)

@@ -17,10 +17,10 @@ from webapp.domain.exceptions import (
     RpcUnavailableError,
     RpcUnknownOutcomeError,
 )
-from webapp.services import rpc_errors
-from webapp.services.circuit_breaker import CircuitBreaker
-from webapp.services.daemon_conf import DaemonConf
-from webapp.services.rpc_connection import RpcEndpoint
+from webapp.services.daemon import rpc_errors
+from webapp.services.daemon.circuit_breaker import CircuitBreaker
+from webapp.services.daemon.conf import DaemonConf
+from webapp.services.daemon.rpc_connection import RpcEndpoint
 from webapp.services.wallet_rpc import WalletRpc
 
 FLOPCOIND = "flopcoind"

@@ -18,7 +18,7 @@ from webapp.domain.exceptions import (
     WalletIntegrationError,
     WalletLockedError,
 )
-from webapp.services.rpc_connection import HttpAnswer, RpcEndpoint
+from webapp.services.daemon.rpc_connection import HttpAnswer, RpcEndpoint
 
 MISC_ERROR = -1
 TYPE_ERROR = -3

@@ -16,10 +16,10 @@ from webapp.domain.money import Amount
 from webapp.ledger.journal import Move, post
 from webapp.models import ChainTransaction, Payout
 from webapp.models.compare_and_set import changes_one_row
-from webapp.services.daemon_wallet import DaemonWallet
-from webapp.services.payout_halts import raise_alert
-from webapp.services.payout_queue import record
-from webapp.services.spender_search import (
+from webapp.services.daemon.wallet import DaemonWallet
+from webapp.services.payouts.halts import raise_alert
+from webapp.services.payouts.queue import record
+from webapp.services.payouts.spender_search import (
     Payments,
     Spender,
     find_lost_input,

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from webapp.domain.addresses import is_same_destination
 from webapp.domain.money import Amount
 from webapp.models import ChainTransaction, Payout
-from webapp.services.daemon_answers import DecodedTransaction, OutPoint, read_amount
-from webapp.services.daemon_wallet import DaemonWallet
+from webapp.services.daemon.answers import DecodedTransaction, OutPoint, read_amount
+from webapp.services.daemon.wallet import DaemonWallet
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from threading import BoundedSemaphore, Lock
 
 from webapp.domain.exceptions import RpcOverloadedError
-from webapp.services.rpc_connection import RpcConnection, RpcEndpoint
+from webapp.services.daemon.rpc_connection import RpcConnection, RpcEndpoint
 
 LONGEST_WAIT_SECONDS = 10.0
 

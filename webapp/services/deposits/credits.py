@@ -10,7 +10,7 @@ from webapp.domain.clock import utcnow
 from webapp.domain.money import ZERO, Amount
 from webapp.ledger.journal import Move, post
 from webapp.models import Deposit, Wallet
-from webapp.services.payout_halts import raise_alert
+from webapp.services.payouts.halts import raise_alert
 
 log = structlog.get_logger(__name__)
 

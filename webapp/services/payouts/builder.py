@@ -10,8 +10,8 @@ from webapp.config import WalletSettings
 from webapp.domain.exceptions import TransactionError
 from webapp.domain.money import Amount, share_equally
 from webapp.models import Payout
-from webapp.services.daemon_answers import DecodedTransaction, FundedTransaction, OutPoint
-from webapp.services.daemon_wallet import DaemonWallet
+from webapp.services.daemon.answers import DecodedTransaction, FundedTransaction, OutPoint
+from webapp.services.daemon.wallet import DaemonWallet
 
 
 class FeeTooHighError(TransactionError):

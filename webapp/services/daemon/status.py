@@ -8,10 +8,10 @@ from typing import Any
 
 from webapp.domain.exceptions import RpcAuthenticationError, RpcRefusedError, WalletIntegrationError
 from webapp.domain.money import Amount
-from webapp.services.daemon_answers import read_amount, read_fee_estimate, read_relay_fee
-from webapp.services.daemon_chain import FEE_TARGET_BLOCKS, DaemonChain
-from webapp.services.daemon_dialect import Dialect
-from webapp.services.rpc_connection import plain_secret
+from webapp.services.daemon.answers import read_amount, read_fee_estimate, read_relay_fee
+from webapp.services.daemon.chain import FEE_TARGET_BLOCKS, DaemonChain
+from webapp.services.daemon.dialect import Dialect
+from webapp.services.daemon.rpc_connection import plain_secret
 
 _ASKED: tuple[tuple[str, list[Any]], ...] = (
     ("getblockchaininfo", []),

@@ -22,17 +22,17 @@ from webapp.domain.exceptions import (
     WalletLockedError,
 )
 from webapp.domain.money import Amount
-from webapp.services import rpc_errors
-from webapp.services.daemon_answers import (
+from webapp.services.daemon import rpc_errors
+from webapp.services.daemon.answers import (
     FundedTransaction,
     OutPoint,
     SendOutcome,
     read_amount,
     read_outpoints,
 )
-from webapp.services.daemon_chain import DaemonChain, WalletSettings
-from webapp.services.daemon_status import DaemonStatus, ask_status
-from webapp.services.rpc_connection import plain_secret
+from webapp.services.daemon.chain import DaemonChain, WalletSettings
+from webapp.services.daemon.rpc_connection import plain_secret
+from webapp.services.daemon.status import DaemonStatus, ask_status
 from webapp.services.wallet_rpc import WalletRpc
 
 log = structlog.get_logger(__name__)

@@ -8,8 +8,8 @@ from pydantic import SecretStr
 
 from webapp.domain.exceptions import RpcRefusedError, WrongNetworkError
 from webapp.domain.money import Amount
-from webapp.services import rpc_errors
-from webapp.services.daemon_answers import (
+from webapp.services.daemon import rpc_errors
+from webapp.services.daemon.answers import (
     ChainEntry,
     DecodedTransaction,
     Tip,
@@ -19,7 +19,7 @@ from webapp.services.daemon_answers import (
     read_fee_estimate,
     read_relay_fee,
 )
-from webapp.services.daemon_dialect import Dialect, DialectProbe
+from webapp.services.daemon.dialect import Dialect, DialectProbe
 from webapp.services.wallet_rpc import WalletRpc
 
 FEE_TARGET_BLOCKS = 6

@@ -12,7 +12,7 @@ from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import WalletIntegrationError
 from webapp.models import DepositAddress
 from webapp.models.insert_once import insert_once
-from webapp.services.daemon_wallet import DaemonWallet
+from webapp.services.daemon.wallet import DaemonWallet
 from webapp.services.unit_of_work import unit_of_work
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from webapp.config import RpcSettings, Settings, WalletSettings
-from webapp.services.daemon_wallet import DaemonWallet
+from webapp.services.daemon.wallet import DaemonWallet
 from webapp.services.wallet_rpc import WalletRpc
 
 _wallets: dict[tuple[RpcSettings, WalletSettings], DaemonWallet] = {}
