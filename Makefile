@@ -4,7 +4,8 @@ PYTHON ?= python3.11
 WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
-LOCK := $(BIN)/uv pip compile --quiet --generate-hashes --no-emit-find-links --no-emit-index-url --no-header $(LOCK_ARGS)
+# Resolved for the Python of Debian 12: later ones need less, and find it all here.
+LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11.2 --generate-hashes --no-emit-find-links --no-emit-index-url --no-header $(LOCK_ARGS)
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Thread
 
 import pytest
 from flask import Flask
 from playwright.sync_api import Browser, Playwright, sync_playwright
 from sqlalchemy.orm import Session
-from werkzeug.serving import make_server
 
 from tests.browser.visits import Site
 from tests.support.chain import Chain
 from tests.support.databases import SqliteDatabases
-from tests.support.processes import free_port
+from tests.support.serving import serving
 from webapp import ROOT
 from webapp.services.container import Services
 
@@ -67,13 +65,7 @@ def databases(sqlite_databases: SqliteDatabases) -> SqliteDatabases:
 @pytest.fixture
 def site(app: Flask, chromium: Browser, session: Session, services: Services, chain: Chain) -> Iterator[Site]:
     """The service on a port of its own."""
-    server = make_server("127.0.0.1", free_port(), app, threaded=True)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    opened = Site(
-        f"http://127.0.0.1:{server.server_port}", app, chromium, session, services, chain, SCREENSHOTS
-    )
-    yield opened
-    opened.close()
-    server.shutdown()
-    thread.join()
+    with serving(app) as address:
+        opened = Site(address, app, chromium, session, services, chain, SCREENSHOTS)
+        yield opened
+        opened.close()
