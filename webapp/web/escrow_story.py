@@ -162,7 +162,7 @@ def _ahead(
                 _next(
                     f"{_capital(reader.payer)} release{_s(reader.payer)} the money",
                     escrow.accept_by,
-                    "If nobody objects by this time, it is released by itself.",
+                    "Without a word by this time, it is released by itself.",
                 )
             ]
         case Status.DISPUTED:

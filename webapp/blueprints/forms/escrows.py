@@ -68,7 +68,7 @@ class DeliverForm(PageForm):
     provider_signature = StringField(
         "Signature", [Optional(), Length(max=128)], [stripped], id="deliver-signature"
     )
-    make_key = BooleanField("Make a signing key for me, and sign with it")
+    make_key = BooleanField("Make a signing key for me, and sign with it", default=True)
     seen = HiddenField()
 
 
