@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from flask import Flask
 
+from webapp.cli.alerts import alert_commands
 from webapp.cli.dev import dev_command
 from webapp.cli.flopcoin import flopcoin_commands
 from webapp.cli.keys import key_commands
@@ -20,6 +21,7 @@ COMMANDS = (
     node_commands,
     wallet_commands,
     payout_commands,
+    alert_commands,
     flopcoin_commands,
     ledger_check,
     worker_command,
