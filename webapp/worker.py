@@ -114,13 +114,16 @@ def _tasks(session: Session, services: Services) -> list[Task]:
     tick = settings.worker.tick_seconds
     pool_size, minutes = settings.wallet.address_pool_size, settings.worker.integrity_check_minutes
     folder = CheckpointFolder(session)
+    settlement = Settlement(session, settings, daemon)
     return [
         Task("addresses", tick, lambda: deposit_addresses.fill_stock(session, daemon, pool_size)),
         Task("deposits", tick, ChainWatcher(session, settings, daemon).run),
         Task("escrow_clock", tick, EscrowClock(session, services.escrow_manager(session, WORKER)).run),
-        # Ahead of settlement: books that were restored from a backup must not pay again what they have forgotten.
+        Task("payouts", tick, settlement.follow),
+        # After what the chain has to say, and ahead of paying: books that were restored from a backup must not pay
+        # again what they have forgotten.
         Task("integrity", minutes * 60, lambda: check_and_halt(session, daemon)),
-        Task("settlement", tick, Settlement(session, settings, daemon).run),
+        Task("settlement", tick, settlement.pay),
         Task("checkpoints", 60, folder.run),
         Task("fund_figures", 60, services.fund_manager(session).record_figures),
         Task("audit_trails", 24 * 3600, lambda: check_trails_and_halt(session)),

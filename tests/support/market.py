@@ -153,10 +153,11 @@ class Market:
         self.services.daemon.rpc.close()
         self.chain.custody.stop()
 
-    def start_daemon(self) -> None:
-        """Start it again, and let it and us find each other."""
-        self.chain.custody.start()
-        self.chain.sync()
+    def start_daemon(self, *options: str) -> None:
+        """Start it again, and let it and us find each other; with `-connect=0` it stays without peers."""
+        self.chain.custody.start(*options)
+        if not options:
+            self.chain.sync()
         forget_daemons()
         self.services = Services.of(self.services.settings)
         self.app.extensions["duxos"] = self.services

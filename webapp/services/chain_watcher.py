@@ -67,7 +67,7 @@ class ChainWatcher:
         since_block, last_tip = (cursor.since_block, cursor.tip_hash) if cursor else (None, None)
         self._session.commit()
         tip = self._daemon.tip()
-        if cursor and tip.height < cursor.tip_height:
+        if cursor and tip.height < cursor.tip_height and self._is_behind(cursor.tip_hash):
             raise ChainBehindError(
                 f"The daemon is at block {tip.height}, and block {cursor.tip_height} was read before: it is "
                 "catching up, or its data was replaced. Deposits wait until it is there again."
@@ -172,6 +172,10 @@ class ChainWatcher:
             known.get("blockhash"),
             is_immature,
         )
+
+    def _is_behind(self, last_tip: str) -> bool:
+        """Whether a shorter chain means that the daemon is still reading it, and not that blocks were undone."""
+        return self._daemon.block_header(last_tip) is None or self._daemon.is_catching_up()
 
     def _has_left_the_chain(self, block_hash: str | None) -> bool:
         if block_hash is None:

@@ -72,11 +72,20 @@ class Settlement:
         self._has_cleaned_locks = False
 
     def run(self) -> None:
-        """One pass. Raises WalletIntegrationError when the daemon is not usable; everything waits then."""
+        """One pass: what is on its way, then what is queued."""
+        self.follow()
+        self.pay()
+
+    def follow(self) -> None:
+        """See how far the stored transactions are. Raises WalletIntegrationError when the daemon is not usable."""
+        self._daemon.require_network()
+        self._follower.run()
+
+    def pay(self) -> None:
+        """Pay what is queued. Raises WalletIntegrationError when the daemon is not usable; everything waits then."""
         payout_claims.release_abandoned(self._session)
         self._session.commit()
         self._daemon.require_network()
-        self._follower.run()
         if payout_halts.standing(self._session):
             return
         self._lock_stored_inputs()

@@ -90,6 +90,11 @@ class DaemonChain:
         info = self.rpc.read("getblockchaininfo")
         return Tip(info["blocks"], info["bestblockhash"])
 
+    def is_catching_up(self) -> bool:
+        """Whether the daemon knows of blocks that it has not read yet."""
+        info = self.rpc.read("getblockchaininfo")
+        return bool(info["headers"] > info["blocks"])
+
     def block_header(self, block_hash: str) -> dict[str, Any] | None:
         """The header; `confirmations` is -1 for a block off the main chain. None for an unknown block."""
         return self._find("getblockheader", block_hash)
