@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from flask import Flask
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
 from webapp.config import Settings, load_config
@@ -17,8 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 def create_app(settings: Settings | None = None) -> Flask:
     """The WSGI application of one instance. Without settings it reads the configured instance's.
 
-    Raises ConfigurationError when the settings are not valid. Asks neither the database nor the daemon, but makes the
-    file of the embedded database if there is none.
+    Raises ConfigurationError when the settings are not valid. Does not ask the daemon. Makes the file of the
+    embedded database if there is none; away from regtest it raises WrongNetworkError for a database of another network.
     """
     from webapp import schema
     from webapp.blueprints import register_blueprints
@@ -41,9 +42,22 @@ def create_app(settings: Settings | None = None) -> Flask:
     init_web(app)
     register_blueprints(app)
     register_commands(app)
-    if schema.is_new_sqlite_file(settings.database_url):
+    if schema.make_sqlite_file(settings.database_url):
         schema.create_if_missing(app)
+    if settings.wallet.network != "regtest":
+        _refuse_play_money(app, settings)
     return app
+
+
+def _refuse_play_money(app: Flask, settings: Settings) -> None:
+    """Real coins never meet the accounts and balances of a chain of one's own: their passwords are printed."""
+    from webapp.services.deposits.addresses import require_same_network
+
+    with app.app_context():
+        try:
+            require_same_network(db.session(), settings.wallet.network)
+        except (OperationalError, ProgrammingError):
+            db.session.rollback()  # Away, or without tables yet: then there is nothing in it to be used.
 
 
 def _configure(app: Flask, settings: Settings) -> None:

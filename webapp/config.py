@@ -205,13 +205,21 @@ def load_config(path: str | Path | None = None) -> Settings:
     if path and not file.exists():
         raise ConfigurationError(f"there is no configuration file {file}")
     folder = file.parent
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    _keep_private(folder)
     values = _merged(_secrets(folder), _read_yaml(file) if file.exists() else {})
     _refuse_unknown_variables()
     try:
         return Settings(**{**values, "instance_path": folder})
     except ValidationError as error:
         raise ConfigurationError(_explanation(error)) from None
+
+
+def _keep_private(folder: Path) -> None:
+    """Make the folder if need be, and close it to everybody else: databases and passwords lie in it."""
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    state = folder.stat()
+    if state.st_uid == os.geteuid() and state.st_mode & 0o077:
+        folder.chmod(0o700)
 
 
 def _read_yaml(file: Path) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import flask_migrate
@@ -36,10 +37,19 @@ def create_if_missing(app: Flask) -> None:
                 connection.execute(text("SELECT pg_advisory_unlock(:number)"), {"number": _LOCK_NUMBER})
 
 
-def is_new_sqlite_file(database_url: str) -> bool:
-    """Whether the URL names a SQLite file that does not exist yet."""
+def make_sqlite_file(database_url: str) -> bool:
+    """Make the SQLite file that the URL names, readable by its owner alone. False when there is one, or none is named.
+
+    What SQLite puts beside it later has the same mode.
+    """
     url = make_url(database_url)
-    return url.get_backend_name() == "sqlite" and bool(url.database) and not Path(str(url.database)).exists()
+    if url.get_backend_name() != "sqlite" or not url.database or url.database == ":memory:":
+        return False
+    try:
+        os.close(os.open(url.database, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    except FileExistsError:
+        return False
+    return True
 
 
 def newest_revision() -> str | None:

@@ -384,12 +384,8 @@ class TestRealDaemon:
         assert wallet.tip()
         chain.custody.pause()
         try:
-            started = time.monotonic()
             assert "did not answer within" in wallet.status().problems[0].text
-            assert 0.4 < time.monotonic() - started < 2
-            started = time.monotonic()
             assert "left alone" in wallet.status().problems[0].text
-            assert time.monotonic() - started < 0.1
         finally:
             chain.custody.resume()
         time.sleep(2.1)

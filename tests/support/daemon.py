@@ -73,6 +73,8 @@ class RegtestDaemon:
         """Freeze it: the kernel accepts connections and nobody answers, which makes callers time out."""
         assert self._process is not None, "the daemon was not started"
         self._process.send_signal(signal.SIGSTOP)
+        state = Path(f"/proc/{self._process.pid}/stat")
+        wait_until(lambda: state.read_text().rpartition(")")[2].split()[0] == "T", "the pause")
 
     def resume(self) -> None:
         """Undo `pause`."""

@@ -1,10 +1,9 @@
-"""The ways in and out: register, log in, log out. Answers never tell whether an e-mail address has an account."""
+"""The ways in and out: register, log in, log out. Logging in never tells whether an e-mail address has an account."""
 
 from __future__ import annotations
 
 from flask import Blueprint, Response, redirect, request
 from flask.typing import ResponseReturnValue
-from flask_limiter.util import get_remote_address
 from flask_login import current_user
 
 from webapp.blueprints.forms.auth import LogInForm, RegisterForm
@@ -15,6 +14,7 @@ from webapp.web.current import db_session, services
 from webapp.web.guards import public, safe_next
 from webapp.web.htmx import done, render
 from webapp.web.navigation import home_url
+from webapp.web.rate_limits import visitor
 from webapp.web.sessions import log_in as open_session
 from webapp.web.sessions import log_out as end_session
 
@@ -31,24 +31,18 @@ def _identity() -> Identity:
 
 
 def _visitor_and_account() -> str:
-    return f"{get_remote_address()}|{request.form.get('email', '').strip().lower()[:254]}"
+    return f"{visitor()}|{request.form.get('email', '').strip().lower()[:254]}"
 
 
 def _was_refused(response: Response) -> bool:
     return response.status_code == 422
 
 
-def _was_accepted(response: Response) -> bool:
-    return response.status_code == 303
-
-
 @bp.route("/login", methods=["GET", "POST"])
 @limiter.limit(
     WRONG_PASSWORDS_PER_ACCOUNT, key_func=_visitor_and_account, methods=["POST"], deduct_when=_was_refused
 )
-@limiter.limit(
-    WRONG_PASSWORDS_PER_VISITOR, key_func=get_remote_address, methods=["POST"], deduct_when=_was_refused
-)
+@limiter.limit(WRONG_PASSWORDS_PER_VISITOR, key_func=visitor, methods=["POST"], deduct_when=_was_refused)
 @public
 def log_in() -> ResponseReturnValue:
     """The log-in form, and what becomes of it."""
@@ -60,19 +54,16 @@ def log_in() -> ResponseReturnValue:
         return render("auth/log_in", form=form)
     if form.validate():
         try:
-            user = _identity().authenticate(form.email.data, form.password.data)
+            open_session(_identity().authenticate(form.email.data, form.password.data))
         except InvalidCredentialsError as error:
             form.take_errors(error)
         else:
-            open_session(user)
             return done(safe_next(form.next.data) or home_url())
     return render("auth/log_in", status=422, form=form)
 
 
 @bp.route("/register", methods=["GET", "POST"])
-@limiter.limit(
-    REGISTRATIONS_PER_VISITOR, key_func=get_remote_address, methods=["POST"], deduct_when=_was_accepted
-)
+@limiter.limit(REGISTRATIONS_PER_VISITOR, key_func=visitor, methods=["POST"])
 @public
 def register() -> ResponseReturnValue:
     """The registration form, and what becomes of it. Only payers and providers register themselves."""

@@ -14,10 +14,10 @@ from webapp.web.current import db_session, services
 from webapp.web.guards import public
 
 bp = Blueprint("health", __name__, url_prefix="/health")
-limiter.exempt(bp)
 
 
 @bp.get("/live")
+@limiter.exempt
 @public
 def live() -> ResponseReturnValue:
     """200 as long as the process answers at all; asks nothing of anybody."""

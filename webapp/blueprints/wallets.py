@@ -29,8 +29,8 @@ from webapp.services.wallet_ownership import list_wallets
 from webapp.web.current import db_session, services
 from webapp.web.guards import signed_in
 from webapp.web.htmx import done, render
+from webapp.web.live import live
 from webapp.web.presses import press_once
-from webapp.web.rate_limits import live
 from webapp.web.wallet_words import line_of, payout_sentence
 
 bp = Blueprint("wallets", __name__, url_prefix="/wallet")

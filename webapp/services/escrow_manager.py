@@ -254,7 +254,8 @@ class EscrowManager:
         payouts = self._wallets.payouts
         payout = payouts.queue_earning(escrow.provider_wallet_id, escrow.provider_amount, escrow.id)
         if payout is not None:
-            detail = {"payout_id": str(payout.id), "address": payout.address}
+            # Where it goes is the provider's own affair; the trail is read by the payer, too.
+            detail = {"payout_id": str(payout.id)}
             audit_trail.append(
                 self._session, escrow.id, "payout_queued", "worker", amount=payout.gross, detail=detail
             )

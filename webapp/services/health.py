@@ -119,12 +119,15 @@ class _DaemonWatch:
         with self.lock:
             if self.found is not None and time.monotonic() - self.found_at < DAEMON_MEMORY_SECONDS:
                 return self.found
-            if self.thread is None or not self.thread.is_alive():
+            is_asking = self.thread is not None and self.thread.is_alive()
+            if not is_asking:
                 self.found = None
                 self.thread = threading.Thread(target=self._look, name="daemon-health", daemon=True)
                 self.thread.start()
             thread = self.thread
-        thread.join(DAEMON_PATIENCE_SECONDS)
+        # One caller waits for the answer; the others must not be held up by a daemon that hangs.
+        if thread is not None and not is_asking:
+            thread.join(DAEMON_PATIENCE_SECONDS)
         return self.found or Check(False, "the coin daemon does not answer in time")
 
     def _look(self) -> None:

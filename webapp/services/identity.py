@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 
 from argon2 import PasswordHasher
@@ -12,7 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
-from webapp.domain.exceptions import InvalidCredentialsError, ValidationError
+from webapp.domain.exceptions import DuxosError, InvalidCredentialsError, ValidationError
 from webapp.domain.roles import Role
 from webapp.models import User, Wallet
 from webapp.models.insert_once import insert_once
@@ -22,7 +24,29 @@ MIN_PASSWORD_LENGTH = 10
 MAX_PASSWORD_LENGTH = 200
 
 # One hash takes 64 MiB: a rush of log-ins waits its turn instead of exhausting the machine.
-_HASHING_SLOTS = threading.BoundedSemaphore(4)
+_HASHING_SLOTS = threading.BoundedSemaphore(2)
+_LONGEST_WAIT_SECONDS = 2.0
+
+
+class TooManyLogInsError(DuxosError):
+    """So many passwords wait to be checked that this one is turned away; nothing was changed."""
+
+    status = 503
+    slug = "too-many-log-ins"
+    title = "Too many people are logging in at this moment"
+
+
+@contextmanager
+def _hashing(session: Session) -> Iterator[None]:
+    """A slot for one hash. The database connection is given back for the wait. Raises TooManyLogInsError."""
+    if not session.info.get("unit_of_work"):
+        session.commit()
+    if not _HASHING_SLOTS.acquire(timeout=_LONGEST_WAIT_SECONDS):
+        raise TooManyLogInsError("Wait for a moment, then try again.")
+    try:
+        yield
+    finally:
+        _HASHING_SLOTS.release()
 
 
 class Identity:
@@ -80,14 +104,14 @@ class Identity:
             user.password_hash = password_hash
 
     def _hash(self, password: str) -> str:
-        with _HASHING_SLOTS:
+        with _hashing(self._session):
             return self._hasher.hash(password)
 
     def _verify(self, stored: str, password: str) -> bool:
         if not _is_encodable(password):
             return False
         try:
-            with _HASHING_SLOTS:
+            with _hashing(self._session):
                 return self._hasher.verify(stored, password[: MAX_PASSWORD_LENGTH + 1])
         except (VerificationError, InvalidHashError):
             return False

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from webapp.config import Settings
 from webapp.domain.clock import utcnow
-from webapp.domain.exceptions import NotFoundError
+from webapp.domain.exceptions import InvalidCredentialsError, NotFoundError
 from webapp.models import User, UserSession
 from webapp.models.compare_and_set import changes_one_row
 from webapp.services.unit_of_work import unit_of_work
@@ -29,9 +29,15 @@ class Sessions:
         self._idle_limit = timedelta(minutes=settings.security.session_timeout_minutes)
 
     def open(self, user: User, *, ip_address: str = "", user_agent: str = "") -> str:
-        """Open a session and return its token."""
-        token = secrets.token_urlsafe(32)
+        """Open a session and return its token.
+
+        Raises InvalidCredentialsError when the password was changed, or the account closed, since it was checked.
+        """
+        token, checked_hash = secrets.token_urlsafe(32), user.password_hash
+        is_as_checked = (User.id == user.id) & (User.password_hash == checked_hash) & User.is_active.is_(True)
         with unit_of_work(self._session):
+            if self._session.scalars(select(User.id).where(is_as_checked).with_for_update()).first() is None:
+                raise InvalidCredentialsError()
             self._session.add(
                 UserSession(
                     token_hash=_hash(token),
@@ -42,14 +48,14 @@ class Sessions:
             )
         return token
 
-    def find(self, token: str) -> UserSession | None:
-        """The live session of a token, its idle clock refreshed; None when revoked, expired or unknown."""
+    def find(self, token: str, *, is_used: bool = True) -> UserSession | None:
+        """The live session of a token; None when revoked, expired or unknown. Using it refreshes its idle clock."""
         statement = select(UserSession).where(UserSession.token_hash == _hash(token))
         row = self._session.scalars(statement.execution_options(populate_existing=True)).first()
         now = utcnow()
         if row is None or not self._is_live(row, now) or not row.user.is_active:
             return None
-        if now - row.last_seen_at >= REFRESH_INTERVAL:
+        if is_used and now - row.last_seen_at >= REFRESH_INTERVAL:
             with unit_of_work(self._session):
                 row.last_seen_at = now
         return row

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, select, type_coerce, update
+from sqlalchemy import BigInteger, func, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from webapp.domain.clock import utcnow
@@ -17,6 +17,8 @@ from webapp.models import Node, SigningKey, User, Wallet
 from webapp.models.compare_and_set import changes_one_row
 from webapp.services.secret_box import SecretBox
 from webapp.services.unit_of_work import unit_of_work
+
+MAX_KEYS_PER_WALLET = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +52,8 @@ class SigningKeys:
         `fund:airdrop` gives away the community's money, so only a wallet of an operator can carry it.
         """
         known = parse_scopes(scopes)
-        if len(label) > 64:
-            raise ValidationError.of("label", "must have at most 64 characters")
+        if len(label) > 64 or not label.isprintable():
+            raise ValidationError.of("label", "must have at most 64 printable characters")
         if expires_at is not None and expires_at <= utcnow():
             raise ValidationError.of("expires_at", "must be in the future")
         key_id, secret = f"key_{secrets.token_hex(10)}", secrets.token_urlsafe(32)
@@ -78,6 +80,15 @@ class SigningKeys:
         owner = self._session.get_one(User, wallet.user_id)
         if Scope.FUND_AIRDROP in scopes and not owner.has_role(Role.OPERATOR):
             raise ValidationError.of("scopes", f"{Scope.FUND_AIRDROP} is for operators' wallets only")
+        # Each key has rate limits of its own, and each is tried on a delivery.
+        usable = (SigningKey.revoked_at.is_(None)) & (
+            SigningKey.expires_at.is_(None) | (SigningKey.expires_at > utcnow())
+        )
+        statement = select(func.count()).where(SigningKey.wallet_id == wallet_id, usable)
+        if self._session.execute(statement).scalar_one() >= MAX_KEYS_PER_WALLET:
+            raise ValidationError.of(
+                "wallet_id", f"has {MAX_KEYS_PER_WALLET} keys that work: revoke some first"
+            )
 
     def find_usable(self, key_id: str) -> tuple[SigningKey, str] | None:
         """The key and its secret; None if it is unknown, expired, revoked, of a suspended node or a closed account."""

@@ -66,11 +66,12 @@ def story(
     confirmations_needed: int,
 ) -> list[Happening]:
     """What happened, oldest first, and then what is ahead."""
-    happened = [_event(escrow, entry, reader) for entry in trail]
+    addresses = {str(payout.id): payout.address for payout in payouts} if reader.may_see_address else {}
+    happened = [_event(escrow, entry, reader, addresses) for entry in trail]
     return happened + _ahead(escrow, payouts, reader, confirmations_needed)
 
 
-def _event(escrow: Escrow, entry: EscrowTransaction, reader: Reader) -> Happening:
+def _event(escrow: Escrow, entry: EscrowTransaction, reader: Reader, addresses: dict[str, str]) -> Happening:
     title, icon, tone = _LOOKS.get(entry.kind) or (
         entry.kind.replace("_", " ").capitalize(),
         "circle",
@@ -88,7 +89,7 @@ def _event(escrow: Escrow, entry: EscrowTransaction, reader: Reader) -> Happenin
         note=_note(escrow, entry, reader),
         ids=Ids(
             txid=detail.get("txid") if entry.kind in _SHOWS_TRANSACTION else None,
-            address=detail.get("address") if reader.may_see_address else None,
+            address=addresses.get(detail.get("payout_id", "")) if entry.kind == "payout_queued" else None,
             fee=_amount(detail, "fee") if is_payout else None,
             net=_amount(detail, "net") if is_payout else None,
         ),
@@ -103,6 +104,7 @@ _LOOKS = {
     "disputed": ("Disputed", "scales", "bad"),
     "resolved": ("Resolved", "split", "good"),
     "payout_queued": ("Payout queued", "clock", "waiting"),
+    "payout_redirected": ("Payout redirected", "clock", "waiting"),
     "payout_signed": ("Payout signed", "key", "moving"),
     "payout_broadcast": ("Sent to the network", "arrow-up", "moving"),
     "payout_unknown": ("The network’s answer was lost", "help", "waiting"),

@@ -7,13 +7,15 @@ database can store, and nesting without end. An empty body reads as nothing sent
 from __future__ import annotations
 
 import json
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from typing import Any, NoReturn
 
 from flask import Request, request
 from flask.json.provider import DefaultJSONProvider
 
 from webapp.domain.exceptions import ValidationError
+
+MAX_DEPTH = 64
 
 
 class ExactJsonProvider(DefaultJSONProvider):
@@ -26,10 +28,12 @@ class ExactJsonProvider(DefaultJSONProvider):
         """The value. Raises ValueError for what is malformed."""
         try:
             value = json.loads(
-                s, parse_float=Decimal, parse_constant=_refuse_constant, object_pairs_hook=_object, **kwargs
+                s, parse_float=_decimal, parse_constant=_refuse_constant, object_pairs_hook=_object, **kwargs
             )
         except RecursionError:
             raise ValueError("the nesting is too deep") from None
+        if not _is_shallow(value, MAX_DEPTH):
+            raise ValueError("the nesting is too deep")
         _refuse_lone_surrogates(s, value)
         return value
 
@@ -50,6 +54,18 @@ def require_json_object() -> None:
         return
     if not isinstance(request.get_json(), dict):
         raise ValidationError.of("body", "must be a JSON object")
+
+
+def _decimal(text: str) -> Decimal:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        raise ValueError("a number has an exponent beyond all use") from None
+
+
+def _is_shallow(value: Any, levels: int) -> bool:
+    parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return levels > 0 and all(_is_shallow(part, levels - 1) for part in parts)
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -6,25 +6,20 @@ may have further limits of their own. Without its Redis each process counts by i
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from ipaddress import IPv6Address, ip_address, ip_network
-from typing import TypeVar
 
-from flask import Flask, Response, current_app, request
-from flask.typing import ResponseReturnValue
+from flask import Flask, Response, request
 from flask_limiter import ApplicationLimit
 from flask_login import current_user
 
 from webapp.extensions import limiter
 from webapp.web.current import services
+from webapp.web.live import is_live
 from webapp.web.signed_requests import find_actor, is_for_programs
-
-View = TypeVar("View", bound=Callable[..., ResponseReturnValue])
 
 REDIS_TIMEOUT_SECONDS = 1
 # Ten open pages that refresh every five seconds, twice over.
 LIVE_REQUESTS = "240 per minute"
-_MARKER = "__duxos_live__"
 
 
 def init_rate_limits(app: Flask) -> None:
@@ -41,22 +36,12 @@ def init_rate_limits(app: Flask) -> None:
         # A lost Redis must neither stop the service nor open it.
         RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
     )
-    overall = ApplicationLimit(_requests_per_minute, principal, exempt_when=_is_live, scope="requests")
-    live = ApplicationLimit(LIVE_REQUESTS, principal, exempt_when=lambda: not _is_live(), scope="live")
+    overall = ApplicationLimit(_requests_per_minute, principal, exempt_when=is_live, scope="requests")
+    live = ApplicationLimit(LIVE_REQUESTS, principal, exempt_when=lambda: not is_live(), scope="live")
     limiter.limit_manager.set_application_limits([limit.bind(limiter) for limit in (overall, live)])
     # Functions after a request run in reverse: this one sees what the limiter has added.
     app.after_request(_tell_to_wait_only_when_refused)
     limiter.init_app(app)
-
-
-def live(view: View) -> View:
-    """Mark a view that open pages ask again and again by themselves: that must not use up what their reader may do."""
-    setattr(view, _MARKER, True)
-    return view
-
-
-def _is_live() -> bool:
-    return bool(getattr(current_app.view_functions.get(request.endpoint or ""), _MARKER, False))
 
 
 def principal() -> str:
@@ -66,6 +51,11 @@ def principal() -> str:
         return actor.principal
     if not is_for_programs() and current_user.is_authenticated:
         return f"user:{current_user.id}"
+    return visitor()
+
+
+def visitor() -> str:
+    """`address:<address>`: who asks, as far as one can tell of somebody who is not known."""
     return f"address:{_network(request.remote_addr or '')}"
 
 

@@ -20,6 +20,7 @@ from webapp.services.sessions import Sessions
 from webapp.services.wallet_ownership import actor_of_person
 from webapp.web.current import db_session, services
 from webapp.web.guards import login_url
+from webapp.web.live import is_live
 
 
 class SignedInUser(UserMixin):
@@ -62,7 +63,8 @@ def browser_sessions() -> Sessions:
 
 def find_signed_in_user(token: str) -> SignedInUser | None:
     """The user of a cookie's token, or None when the session has ended."""
-    row = browser_sessions().find(token)
+    # What an open page asks by itself is no sign that somebody is there.
+    row = browser_sessions().find(token, is_used=not is_live())
     return SignedInUser(row, token) if row is not None else None
 
 

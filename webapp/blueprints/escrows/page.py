@@ -22,8 +22,8 @@ from webapp.web.escrow_view import view_of
 from webapp.web.forms import PageForm
 from webapp.web.guards import signed_in
 from webapp.web.htmx import done, is_htmx, render
+from webapp.web.live import live
 from webapp.web.presses import press_once
-from webapp.web.rate_limits import live
 
 MADE_HERE = "Made to deliver in the browser"
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from webapp.domain.addresses import is_address
 from webapp.domain.clock import utcnow
-from webapp.domain.exceptions import WalletIntegrationError
+from webapp.domain.exceptions import WalletIntegrationError, WrongNetworkError
 from webapp.models import DepositAddress
 from webapp.models.insert_once import insert_once
 from webapp.services.daemon.wallet import DaemonWallet
@@ -56,6 +57,20 @@ def fill_stock(session: Session, daemon: DaemonWallet, size: int) -> None:
         address = daemon.new_address("")
         with unit_of_work(session):
             insert_once(session, DepositAddress, {"address": address})
+
+
+def require_same_network(session: Session, network: str) -> None:
+    """Raise WrongNetworkError when the database's addresses are another network's: its balances are, too.
+
+    One question to one row: all addresses of a database come from one daemon.
+    """
+    known = session.scalars(select(DepositAddress.address).limit(1)).first()
+    session.commit()
+    if known is not None and not is_address(known, network):
+        raise WrongNetworkError(
+            f"wallet.network is {network}, but this database was used on another network: its accounts and balances "
+            "belong there. Use another instance folder or database.url."
+        )
 
 
 def _assign_from_stock(session: Session, wallet_id: int) -> str | None:

@@ -58,9 +58,8 @@ class PayoutQueue:
         check_address(address, self._wallet_settings.network)
         with unit_of_work(self._session):
             payout = self._own(payout_id, wallet_ids)
-            before = payout.address
             self._take_from_queue(payout, address=address)
-            record(self._session, payout, "payout_redirected", {"from": before, "to": address})
+            record(self._session, payout, "payout_redirected", {})
         return payout
 
     def cancel(self, payout_id: uuid.UUID, wallet_ids: frozenset[int]) -> Payout:
