@@ -447,3 +447,28 @@ def test_a_deadline_is_read_as_utc(payer: Browser, pair: Pair, session) -> None:
     payer.post("/escrows", _terms(pair, expires_at=typed))
 
     assert session.scalars(select(Escrow)).one().expires_at.isoformat() == f"{typed}:00+00:00"
+
+
+@both_ways
+def test_a_payer_objects_and_an_arbiter_decides_on_the_page(
+    visitors: dict[str, Browser], pair: Pair, session, services, htmx: bool
+) -> None:
+    payer, arbiter = visitors["payer"], visitors["arbiter"]
+    escrow = make_escrow(session, services, pair, "100")
+    manager(session, services, pair.provider).deliver_escrow(escrow.id, RESULT_HASH, signature(pair, escrow))
+    path = f"/escrows/{escrow.id}"
+    assert "Ask an arbiter" in payer.get(path).text
+    data = {"idempotency_key": uuid.uuid4().hex, "seen": "delivered", "reason": "It is noise."}
+
+    objected = payer.post(f"{path}/dispute", data, htmx=htmx)
+
+    assert objected.status_code == (200 if htmx else 303)
+    page = payer.get(path).text
+    assert "It is noise." in page
+    assert "Release 100" not in page
+    assert "Rule on a dispute" in arbiter.get("/").text
+    assert "Release 100" in arbiter.get(path).text
+    ruling = {"idempotency_key": uuid.uuid4().hex, "seen": "disputed", "reason": "Noise it is."}
+    assert arbiter.post(f"{path}/refund", ruling, htmx=htmx).status_code == (200 if htmx else 303)
+    session.refresh(escrow)
+    assert escrow.status == "refunded"

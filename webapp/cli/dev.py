@@ -27,7 +27,7 @@ from webapp.worker import Worker
 
 # Only ever on a chain of one's own, on this machine.
 PASSWORD = "duxos-demo"  # noqa: S105
-PEOPLE = {role: f"{role.value}@example.com" for role in (Role.PAYER, Role.PROVIDER, Role.OPERATOR)}
+PEOPLE = {role: f"{role.value}@example.com" for role in Role}
 FIRST_DEPOSIT = Amount.parse(1000)
 BLOCK_SECONDS = 3
 # On a chain that makes a block every few seconds, six confirmations would only try one's patience.

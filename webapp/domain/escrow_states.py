@@ -101,7 +101,17 @@ def refusal(terms: Terms, action: Action, parties: frozenset[Party], now: dateti
         return _release_refusal(terms, parties, now)
     if action is Action.REFUND:
         return _refund_refusal(terms, parties, now)
-    return "this needs a dispute"
+    if action is Action.DISPUTE:
+        return _dispute_refusal(terms, parties, now)
+    return "this needs a ruling"
+
+
+def _dispute_refusal(terms: Terms, parties: frozenset[Party], now: datetime) -> str | None:
+    if not parties & {Party.PAYER, Party.PROVIDER}:
+        return "only the payer or the provider may object"
+    if terms.window_is_over(now):
+        return "the time to object is over"
+    return None
 
 
 def _release_refusal(terms: Terms, parties: frozenset[Party], now: datetime) -> str | None:

@@ -22,21 +22,18 @@ from webapp.domain.exceptions import (
     NotFoundError,
     PermissionDeniedError,
     ResultValidationError,
-    ValidationError,
 )
 from webapp.domain.money import split
 from webapp.domain.roles import PROGRAM, Actor, Role, Scope
-from webapp.models import Escrow
+from webapp.models import Dispute, Escrow
 from webapp.models.compare_and_set import changes_one_row
 from webapp.services import audit_trail
-from webapp.services.escrow_terms import TermsReader
+from webapp.services.escrow_terms import TermsReader, checked_reason, creation_detail, parsed_escrow_id
 from webapp.services.secret_box import SecretBox
 from webapp.services.signing_keys import SigningKeys
 from webapp.services.transaction_validator import TransactionValidator
 from webapp.services.unit_of_work import unit_of_work
 from webapp.services.wallet_integration import WalletIntegration
-
-MAX_REASON_LENGTH = 500
 
 
 class EscrowManager:
@@ -118,7 +115,7 @@ class EscrowManager:
             self._session.flush()
             self._keys.spend(self._actor, escrow.amount)
             self._wallets.lock_funds(escrow.id, escrow.payer_wallet_id, escrow.amount)
-            self._record(escrow, "created", _creation_detail(escrow))
+            self._record(escrow, "created", creation_detail(escrow))
         return escrow
 
     def deliver_escrow(self, escrow_id: uuid.UUID | str, result_hash: str, provider_signature: str) -> Escrow:
@@ -183,13 +180,30 @@ class EscrowManager:
     def refund_escrow(self, escrow_id: uuid.UUID | str, reason: str) -> Escrow:
         """Give the amount back to the payer. Raises EscrowStateError, PermissionDeniedError, ValidationError."""
         self._actor.require_scope(Scope.ESCROW_REFUND)
-        text = _checked_reason(reason)
+        text = checked_reason(reason)
         with unit_of_work(self._session):
             escrow = self._get(escrow_id)
             self._check(escrow, Action.REFUND)
             self._move(escrow, Action.REFUND, refund_reason=text, refunded_at=utcnow())
             self._wallets.unlock_funds(escrow.id, escrow.payer_wallet_id, escrow.amount)
             self._record(escrow, "refunded", {"reason": text})
+        return escrow
+
+    def dispute_escrow(self, escrow_id: uuid.UUID | str, reason: str) -> Escrow:
+        """Object while the money is still held: the clocks stop, and an arbiter releases or refunds.
+
+        Raises EscrowStateError, PermissionDeniedError, ValidationError.
+        """
+        self._actor.require_scope(Scope.ESCROW_REFUND)
+        text = checked_reason(reason)
+        with unit_of_work(self._session):
+            escrow = self._get(escrow_id)
+            self._check(escrow, Action.DISPUTE)
+            self._move(escrow, Action.DISPUTE)
+            is_payers = Party.PAYER in self.parties(escrow)
+            wallet_id = escrow.payer_wallet_id if is_payers else escrow.provider_wallet_id
+            self._session.add(Dispute(escrow_id=escrow.id, opened_by_wallet_id=wallet_id, reason=text))
+            self._record(escrow, "disputed", {"reason": text})
         return escrow
 
     def get_escrow(self, escrow_id: uuid.UUID | str) -> Escrow:
@@ -207,12 +221,15 @@ class EscrowManager:
             Party.PROVIDER: escrow.provider_wallet_id in actor.wallet_ids
             and (actor.node_id is None or escrow.provider_node_id in (None, actor.node_id)),
             Party.VERIFIER: escrow.verifier_key_id in actor.key_ids,
+            # Nobody rules on an escrow of their own.
+            Party.ARBITER: actor.role is Role.ARBITER
+            and not actor.wallet_ids & {escrow.payer_wallet_id, escrow.provider_wallet_id},
             Party.CLOCK: actor.is_clock,
         }
         return frozenset(party for party, applies in capacities.items() if applies)
 
     def _get(self, escrow_id: uuid.UUID | str) -> Escrow:
-        escrow = self._session.get(Escrow, _parsed_id(escrow_id), populate_existing=True)
+        escrow = self._session.get(Escrow, parsed_escrow_id(escrow_id), populate_existing=True)
         is_staff = self._actor.role in (Role.OPERATOR, Role.ARBITER)
         if escrow is None or not (is_staff or self.parties(escrow)):
             raise NotFoundError("there is no such escrow, or it is not yours")
@@ -236,6 +253,12 @@ class EscrowManager:
         self._session.refresh(escrow)
         if not is_changed:
             raise _moved_on(escrow)
+        if before == Status.DISPUTED:
+            self._session.execute(
+                update(Dispute)
+                .where(Dispute.escrow_id == escrow.id, Dispute.status == "open")
+                .values(status="resolved", resolution=after.value, resolved_at=utcnow())
+            )
 
     def _accepted_result(
         self, escrow: Escrow, result_hash: str | None, provider_signature: str | None
@@ -264,35 +287,6 @@ class EscrowManager:
         audit_trail.append(
             self._session, escrow.id, kind, self._actor.name, amount=escrow.amount, detail=detail
         )
-
-
-def _creation_detail(escrow: Escrow) -> dict[str, Any]:
-    return {
-        "payer_wallet_id": escrow.payer_wallet_id,
-        "provider_wallet_id": escrow.provider_wallet_id,
-        "provider_amount": str(escrow.provider_amount),
-        "community_amount": str(escrow.community_amount),
-        "service_name": escrow.service_name,
-        "task_id": escrow.task_id,
-        "provider_node_id": escrow.provider_node_id,
-        "verifier_key_id": escrow.verifier_key_id,
-        "expected_result_hash": escrow.expected_result_hash,
-        "expires_at": to_rfc3339(escrow.expires_at),
-    }
-
-
-def _parsed_id(escrow_id: uuid.UUID | str) -> uuid.UUID:
-    try:
-        return escrow_id if isinstance(escrow_id, uuid.UUID) else uuid.UUID(escrow_id)
-    except ValueError:
-        raise NotFoundError("there is no such escrow, or it is not yours") from None
-
-
-def _checked_reason(reason: object) -> str:
-    text = reason.strip().replace("\r\n", "\n") if isinstance(reason, str) else ""
-    if not text or len(text) > MAX_REASON_LENGTH or not text.replace("\n", " ").isprintable():
-        raise ValidationError.of("reason", f"must be 1 to {MAX_REASON_LENGTH} printable characters")
-    return text
 
 
 def _moved_on(escrow: Escrow) -> EscrowStateError:

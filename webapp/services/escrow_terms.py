@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -12,13 +13,14 @@ from sqlalchemy.orm import Session
 
 from webapp.config import EscrowSettings
 from webapp.domain.canonical import normalize_result_hash
-from webapp.domain.clock import utcnow
-from webapp.domain.exceptions import InvalidAmountError, ValidationError
+from webapp.domain.clock import to_rfc3339, utcnow
+from webapp.domain.exceptions import InvalidAmountError, NotFoundError, ValidationError
 from webapp.domain.money import Amount
-from webapp.models import Node, SigningKey, Wallet
+from webapp.models import Escrow, Node, SigningKey, Wallet
 
 MAX_NAME_LENGTH = 128
 MAX_METADATA_DEPTH = 32
+MAX_REASON_LENGTH = 500
 LARGEST_WALLET_ID = 2**31 - 1
 
 
@@ -197,3 +199,35 @@ def _texts(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for part in value:
             yield from _texts(part)
+
+
+def creation_detail(escrow: Escrow) -> dict[str, Any]:
+    """The terms as the audit trail keeps them."""
+    return {
+        "payer_wallet_id": escrow.payer_wallet_id,
+        "provider_wallet_id": escrow.provider_wallet_id,
+        "provider_amount": str(escrow.provider_amount),
+        "community_amount": str(escrow.community_amount),
+        "service_name": escrow.service_name,
+        "task_id": escrow.task_id,
+        "provider_node_id": escrow.provider_node_id,
+        "verifier_key_id": escrow.verifier_key_id,
+        "expected_result_hash": escrow.expected_result_hash,
+        "expires_at": to_rfc3339(escrow.expires_at),
+    }
+
+
+def parsed_escrow_id(escrow_id: uuid.UUID | str) -> uuid.UUID:
+    """The id of an escrow. Text that is none names no escrow: NotFoundError."""
+    try:
+        return escrow_id if isinstance(escrow_id, uuid.UUID) else uuid.UUID(escrow_id)
+    except ValueError:
+        raise NotFoundError("there is no such escrow, or it is not yours") from None
+
+
+def checked_reason(reason: object) -> str:
+    """Why somebody does something, for the others to read. Raises ValidationError naming `reason`."""
+    text = reason.strip().replace("\r\n", "\n") if isinstance(reason, str) else ""
+    if not text or len(text) > MAX_REASON_LENGTH or not text.replace("\n", " ").isprintable():
+        raise ValidationError.of("reason", f"must be 1 to {MAX_REASON_LENGTH} printable characters")
+    return text

@@ -130,6 +130,10 @@ def _note(escrow: Escrow, entry: EscrowTransaction, reader: Reader) -> str:
                 f"{money(escrow.provider_amount)} went to {reader.provider}, "
                 f"{money(escrow.community_amount)} to the community fund."
             )
+        case "disputed":
+            return (
+                f"{_sentence(detail.get('reason', ''))} The money stays where it is until an arbiter decides."
+            )
         case "refunded":
             reason = _sentence(detail.get("reason", ""))
             return f"{money(escrow.amount)} went back to {reader.payer}. {reason}"
@@ -164,7 +168,7 @@ def _ahead(
                 _next(
                     f"{_capital(reader.payer)} release{_s(reader.payer)} the money",
                     escrow.accept_by,
-                    "Without a word by this time, it is released by itself.",
+                    "If nobody objects by this time, it is released by itself.",
                 )
             ]
         case Status.DISPUTED:

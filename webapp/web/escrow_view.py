@@ -168,6 +168,8 @@ def _next_step(
         if Action.RELEASE in actions:
             return "The result is here. Check it, then release the money."
         return f"The result is delivered; {payer} can release the money now."
+    if escrow.status == Status.DISPUTED and Party.ARBITER in parties:
+        return "Read what is said on the timeline, then decide who gets the money."
     if escrow.status == Status.DISPUTED:
         return "An arbiter decides what becomes of the money."
     if not is_final(escrow, payouts):

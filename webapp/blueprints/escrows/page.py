@@ -11,7 +11,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from webapp.blueprints.escrows.blueprint import bp, manager, show_url
-from webapp.blueprints.forms.escrows import DeliverForm, RefundForm, ReleaseForm
+from webapp.blueprints.forms.escrows import DeliverForm, DisputeForm, RefundForm, ReleaseForm
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import EscrowStateError, ResultValidationError, ValidationError
 from webapp.domain.roles import Scope
@@ -85,6 +85,20 @@ def refund(escrow_id: uuid.UUID) -> ResponseReturnValue:
         escrows.refund_escrow(escrow_id, form.reason.data)
 
     return _act(escrow_id, "refund_form", form, effect, "Refunded: the payer has the money back.")
+
+
+@bp.post("/<uuid:escrow_id>/dispute")
+@signed_in
+def dispute(escrow_id: uuid.UUID) -> ResponseReturnValue:
+    """Object: an arbiter decides."""
+    form = DisputeForm()
+
+    def effect(escrows: EscrowManager, _escrow: Escrow) -> None:
+        escrows.dispute_escrow(escrow_id, form.reason.data)
+
+    return _act(
+        escrow_id, "dispute_form", form, effect, "The money stays where it is until an arbiter decides."
+    )
 
 
 def _act(
@@ -162,6 +176,7 @@ def _context(escrow: Escrow, **forms: PageForm) -> dict[str, Any]:
         "deliver_form": DeliverForm(formdata=None),
         "release_form": ReleaseForm(formdata=None),
         "refund_form": RefundForm(formdata=None),
+        "dispute_form": DisputeForm(formdata=None),
         "has_signing_key": view.may("deliver") and _signing_keys(escrow) > 0,
         "acceptance_hours": services().settings.escrow.acceptance_window_hours,
     } | forms

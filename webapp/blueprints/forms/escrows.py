@@ -82,6 +82,15 @@ class ReleaseForm(PageForm):
     seen = HiddenField()
 
 
+class DisputeForm(PageForm):
+    """What is wrong, for an arbiter to read."""
+
+    reason = TextAreaField(
+        "What is wrong?", [InputRequired("Say what is wrong"), Length(max=500)], [stripped]
+    )
+    seen = HiddenField()
+
+
 class RefundForm(PageForm):
     """Why the money goes back."""
 
