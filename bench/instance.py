@@ -81,7 +81,7 @@ class Instance:
             "--port",
             str(self.port),
             "--log-level",
-            "warning",
+            "error",
         ]
         threads = ["--workers", str(workers), "--blocking-threads", "8"]
         self._server = subprocess.Popen([str(granian), *options, *threads, "wsgi:app"], env=environment)
