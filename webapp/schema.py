@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 
 import flask_migrate
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import inspect, text
@@ -55,9 +54,3 @@ def make_sqlite_file(database_url: str) -> bool:
 def newest_revision() -> str | None:
     """The revision that the code expects."""
     return ScriptDirectory(str(MIGRATIONS)).get_current_head()
-
-
-def present_revision() -> str | None:
-    """The revision that the database is at; None for an empty one."""
-    with db.engine.connect() as connection:
-        return MigrationContext.configure(connection).get_current_revision()
