@@ -19,6 +19,7 @@ from flask.testing import FlaskClient, FlaskCliRunner
 from tests.support.chain import Chain
 from tests.support.databases import Databases, PostgresDatabases, SqliteDatabases, check_database
 from tests.support.instances import Sections, rpc_section, write_config
+from tests.support.market import Market
 from tests.support.postgres import PostgresCluster
 from tests.support.processes import temporary_folder
 from tests.support.redis import RedisServer
@@ -159,6 +160,17 @@ def session(settings: Settings) -> Iterator[sqlalchemy.orm.Session]:
 def services(settings: Settings) -> Services:
     """The services of these settings, without Flask: factories that take a `session`."""
     return Services.of(settings)
+
+
+@pytest.fixture
+def market(chain: Chain, session: sqlalchemy.orm.Session, services: Services) -> Iterator[Market]:
+    """A payer and a provider without money, and a worker that runs when told to. Books and coins agree in the end."""
+    made = Market(chain, session, services)
+    try:
+        yield made
+        made.close()
+    finally:
+        made.dispose()
 
 
 @pytest.fixture(autouse=True)

@@ -113,8 +113,8 @@ def check_money(session: Session, daemon: DaemonWallet) -> Report:
 def count_coins(session: Session, daemon: DaemonWallet) -> Coins | None:
     """What must be there and what is; None while the two do not speak of the same block. WalletIntegrationError.
 
-    The books follow the chain by a tick, and a payment may move between two looks: a shortage counts only when it is
-    seen three times, each time by books that stand still and have read the daemon's last block.
+    The books follow the chain by a tick, and a payment may move between two looks: a shortage counts only when three
+    looks in a row find one, and the last of them with books that stand still and have read the daemon's last block.
     """
     shortage = None
     for look in range(SHORTAGE_LOOKS):
