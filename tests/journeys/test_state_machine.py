@@ -137,7 +137,9 @@ class Escrows(RuleBasedStateMachine):
         with unit_of_work(self.session):
             for person in self.people:
                 self.session.add(
-                    DepositAddress(address=f"address {person.wallet_id}", wallet_id=person.wallet_id)
+                    DepositAddress(
+                        address=f"address {person.wallet_id}", purpose="wallet", wallet_id=person.wallet_id
+                    )
                 )
 
     def teardown(self) -> None:

@@ -122,9 +122,10 @@ FORGERIES = {
         " SELECT min(id), 'fund', 'chain', 100000000000 FROM journal_entries",
     ],
     "deposit differs from its entries": [
-        "INSERT INTO deposit_addresses (address, created_at) VALUES ('a', CURRENT_TIMESTAMP);"
-        "INSERT INTO deposits (wallet_id, address, txid, vout, amount, status, confirmations, credit_round, shortfall,"
-        " first_seen_at) SELECT min(id), 'a', 'forged', 0, 100, 'credited', 9, 1, 0, CURRENT_TIMESTAMP FROM wallets",
+        "INSERT INTO deposit_addresses (address, purpose, created_at) VALUES ('a', 'stock', CURRENT_TIMESTAMP);"
+        "INSERT INTO deposits (wallet_id, address, txid, vout, amount, held_amount, status, disposition,"
+        " confirmations, credit_round, shortfall, first_seen_at) SELECT min(id), 'a', 'forged', 0, 100, 0,"
+        " 'credited', 'balance', 9, 1, 0, CURRENT_TIMESTAMP FROM wallets",
     ],
     "checkpoint differs from its postings": [
         "UPDATE account_checkpoints SET total_in = total_in + 1 WHERE account = 'fund'",

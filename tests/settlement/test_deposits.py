@@ -8,11 +8,10 @@ from sqlalchemy import select
 from tests.support.market import Market
 from tests.support.people import make_person
 from webapp.domain import accounts
-from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import FrozenWalletError, InsufficientFundsError
 from webapp.ledger import pooled
-from webapp.models import Deposit, DepositAddress, Wallet
-from webapp.services.unit_of_work import unit_of_work
+from webapp.models import Deposit, Wallet
+from webapp.services.deposits import addresses as deposit_addresses
 
 NOTHING = ("0.00000000", "0.00000000")
 
@@ -193,12 +192,7 @@ def test_a_deposit_does_not_unlock_more_than_it_brought(market: Market) -> None:
 def test_a_second_address_of_a_wallet_leaves_the_first_one_good(market: Market) -> None:
     first = market.address_of(market.payer)
     market.work()  # fills the stock
-    with unit_of_work(market.session):
-        free = market.session.scalars(
-            select(DepositAddress).where(DepositAddress.wallet_id.is_(None))
-        ).first()
-        assert free is not None
-        free.wallet_id, free.assigned_at = market.payer.wallet_id, utcnow()
+    assert deposit_addresses.take(market.session, "wallet", market.payer.wallet_id) is not None
     second = market.address_of(market.payer)
     assert second != first
     market.chain.deposit(first, "1", confirmations=2)

@@ -9,6 +9,7 @@ outside world) therefore shows minus what was ever deposited net, and all balanc
     payouts_in_flight    asked out, not yet final          liability
     network_fees         paid to miners                    spent
     losses               deposits undone by the chain after they were spent (negative)
+    cold                 coins in cold storage: ours, but outside the daemon (negative)
     chain                the outside
 """
 
@@ -18,9 +19,10 @@ FUND = "fund"
 PAYOUTS_IN_FLIGHT = "payouts_in_flight"
 NETWORK_FEES = "network_fees"
 LOSSES = "losses"
+COLD = "cold"
 CHAIN = "chain"
 
-POOLED = (FUND, PAYOUTS_IN_FLIGHT, NETWORK_FEES, LOSSES, CHAIN)
+POOLED = (FUND, PAYOUTS_IN_FLIGHT, NETWORK_FEES, LOSSES, COLD, CHAIN)
 
 
 def available(wallet_id: int) -> str:

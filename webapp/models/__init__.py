@@ -7,8 +7,15 @@ from webapp.models.escrows import Escrow, EscrowTransaction
 from webapp.models.idempotency import IdempotencyKey
 from webapp.models.journal import AccountCheckpoint, JournalEntry, Posting
 from webapp.models.nodes import Node
-from webapp.models.operations import Alert, PayoutHalt, WorkerTask
+from webapp.models.operations import Alert, OperatorAction, Outage, PayoutHalt, Pulse, WorkerTask
 from webapp.models.payouts import ChainTransaction, ChainTransactionInput, Payout
+from webapp.models.reserves import (
+    DaemonFigures,
+    Reconciliation,
+    SolvencyLeaf,
+    SolvencyStatement,
+    UnexplainedCoin,
+)
 from webapp.models.signing_keys import RequestNonce, SigningKey
 from webapp.models.users import User, UserSession
 from webapp.models.wallets import DepositAddress, Wallet
@@ -20,6 +27,7 @@ __all__ = [
     "ChainTransaction",
     "ChainTransactionInput",
     "CommunityFund",
+    "DaemonFigures",
     "Deposit",
     "DepositAddress",
     "Dispute",
@@ -28,11 +36,18 @@ __all__ = [
     "IdempotencyKey",
     "JournalEntry",
     "Node",
+    "OperatorAction",
+    "Outage",
     "Payout",
     "PayoutHalt",
     "Posting",
+    "Pulse",
+    "Reconciliation",
     "RequestNonce",
     "SigningKey",
+    "SolvencyLeaf",
+    "SolvencyStatement",
+    "UnexplainedCoin",
     "User",
     "UserSession",
     "Wallet",

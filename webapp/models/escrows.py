@@ -12,13 +12,19 @@ from sqlalchemy.orm import Mapped, mapped_column
 from webapp.domain.clock import utcnow
 from webapp.domain.escrow_states import Status as EscrowStatus
 from webapp.domain.escrow_states import Terms
-from webapp.domain.money import Amount
+from webapp.domain.money import ZERO, Amount
 from webapp.extensions import Base
 from webapp.models.types import AmountType, BigKey, JsonDocument, UtcDateTime
 
 
 class Escrow(Base):
-    """An amount that a payer locked for a task. `status` changes only by compare-and-set."""
+    """An amount that a payer locked for a task. `status` changes only by compare-and-set.
+
+    `funding` is `balance` (locked at creation) or `deposit`: then it is `pending` until coins for the whole amount
+    have arrived at `deposit_address` before `fund_by`; `deposited_amount` is what it holds of them so far, and what is
+    left over goes to `refund_address`, or into the payer's balance without one. `outage_id` is the last outage that
+    its clocks were extended for.
+    """
 
     __tablename__ = "escrows"
     __table_args__ = (
@@ -37,6 +43,11 @@ class Escrow(Base):
         Index(None, "verifier_key_id", "id"),
         Index(None, "status", "expires_at"),
         Index(None, "status", "accept_by"),
+        Index(None, "status", "fund_by"),
+        CheckConstraint("funding IN ('balance', 'deposit')", name="funding_known"),
+        CheckConstraint(
+            "deposited_amount >= 0 AND deposited_amount <= amount", name="deposited_within_amount"
+        ),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
@@ -48,6 +59,12 @@ class Escrow(Base):
     status: Mapped[str] = mapped_column(String(16))
     service_name: Mapped[str] = mapped_column(String(128))
     task_id: Mapped[str] = mapped_column(String(128))
+    funding: Mapped[str] = mapped_column(String(16), default="balance")
+    deposit_address: Mapped[str | None] = mapped_column(String(64))
+    deposited_amount: Mapped[Amount] = mapped_column(AmountType, default=ZERO)
+    refund_address: Mapped[str | None] = mapped_column(String(64))
+    fund_by: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    outage_id: Mapped[int] = mapped_column(default=0)
     task_metadata: Mapped[dict[str, Any]] = mapped_column("metadata", JsonDocument, default=dict)
     provider_node_id: Mapped[str | None] = mapped_column(ForeignKey("nodes.id"))
     verifier_key_id: Mapped[str | None] = mapped_column(ForeignKey("signing_keys.id"))

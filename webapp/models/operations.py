@@ -1,15 +1,16 @@
-"""What the worker and the operators need to know of each other: ticks, leases and halts."""
+"""What the worker and the operators need to know of each other: ticks, leases, halts, alerts, and who did what."""
 
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Index, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.domain.clock import utcnow
 from webapp.extensions import Base
-from webapp.models.types import UtcDateTime
+from webapp.models.types import BigKey, JsonDocument, UtcDateTime
 
 
 class WorkerTask(Base):
@@ -68,3 +69,37 @@ class Alert(Base):
     detail: Mapped[str] = mapped_column(String(1000))
     raised_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     acknowledged_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class OperatorAction(Base):
+    """What an operator did, to what, and why. The database refuses to update or delete it."""
+
+    __tablename__ = "operator_actions"
+    __table_args__ = (Index(None, "subject", "id"),)
+
+    id: Mapped[int] = mapped_column(BigKey, primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    actor: Mapped[str] = mapped_column(String(64))
+    action: Mapped[str] = mapped_column(String(32))
+    subject: Mapped[str] = mapped_column(String(128))
+    detail: Mapped[dict[str, Any]] = mapped_column(JsonDocument, default=dict)
+
+
+class Pulse(Base):
+    """When a part of the service was last known to work: `worker`, `daemon`, `site`."""
+
+    __tablename__ = "pulses"
+
+    part: Mapped[str] = mapped_column(String(16), primary_key=True)
+    last_good_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class Outage(Base):
+    """A time in which people could not use the service: from the last good moment of a part to the next one."""
+
+    __tablename__ = "outages"
+
+    id: Mapped[int] = mapped_column(primary_key=True)
+    part: Mapped[str] = mapped_column(String(16))
+    started_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    ended_at: Mapped[datetime] = mapped_column(UtcDateTime)

@@ -9,7 +9,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index, String, Text, Uuid
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.domain.clock import utcnow
-from webapp.domain.money import Amount
+from webapp.domain.money import ZERO, Amount
 from webapp.extensions import Base
 from webapp.models.types import AmountType, UtcDateTime
 
@@ -17,7 +17,10 @@ from webapp.models.types import AmountType, UtcDateTime
 class ChainTransaction(Base):
     """A transaction that settlement built and signed. `signed_hex` is what is broadcast, again and again if need be.
 
-    `txid` changes when a malleated twin is the one that confirms. `fee` is the whole transaction's.
+    `txid` changes when a malleated twin is the one that confirms. `fee` is the whole transaction's, `size` its bytes;
+    `change_index` is the output that comes back to the wallet. `payouts` pays people; the other kinds are the
+    service's own upkeep: `merge` makes one coin of many, `sweep` takes `amount` to cold storage, `fee_bump` is a child
+    that pays for its parent, and `cancel` spends its parent's inputs so that the parent can never confirm.
     """
 
     __tablename__ = "chain_transactions"
@@ -25,15 +28,22 @@ class ChainTransaction(Base):
         CheckConstraint(
             "status IN ('signed', 'unknown', 'broadcast', 'confirmed', 'replaced')", name="status_known"
         ),
+        CheckConstraint("kind IN ('payouts', 'merge', 'sweep', 'fee_bump', 'cancel')", name="kind_known"),
         Index(None, "status"),
+        Index(None, "parent_id"),
         Index(None, "txid"),
     )
 
     id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
+    kind: Mapped[str] = mapped_column(String(16), default="payouts")
+    parent_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("chain_transactions.id"))
     status: Mapped[str] = mapped_column(String(16))
     txid: Mapped[str] = mapped_column(String(64))
     signed_hex: Mapped[str] = mapped_column(Text)
     fee: Mapped[Amount] = mapped_column(AmountType)
+    amount: Mapped[Amount] = mapped_column(AmountType, default=ZERO)
+    size: Mapped[int]
+    change_index: Mapped[int | None]
     confirmations: Mapped[int] = mapped_column(default=0)
     block_hash: Mapped[str | None] = mapped_column(String(64))
     built_on_block: Mapped[str] = mapped_column(String(64))
@@ -56,12 +66,18 @@ class ChainTransactionInput(Base):
 
 
 class Payout(Base):
-    """Coins on their way out of a wallet. `gross` left the wallet; `fee` and `net` are known once it is signed."""
+    """Coins on their way out of a wallet. `gross` left the wallet; `fee` and `net` are known once it is signed.
+
+    `awaiting_approval` and `held` keep a payout from being queued: the first until an operator has approved the
+    amount, the second until one lets it go. With `is_return_requested` the money goes back to the wallet, and not
+    into another transaction, as soon as the present one can never confirm.
+    """
 
     __tablename__ = "payouts"
     __table_args__ = (
         CheckConstraint(
-            "status IN ('queued', 'claimed', 'signed', 'broadcast', 'unknown', 'confirmed', 'failed')",
+            "status IN ('awaiting_approval', 'held', 'queued', 'claimed', 'signed', 'broadcast', 'unknown',"
+            " 'confirmed', 'failed')",
             name="status_known",
         ),
         CheckConstraint("gross > 0", name="gross_positive"),
@@ -72,7 +88,9 @@ class Payout(Base):
             name="net_is_exact",
         ),
         Index(None, "wallet_id", "id"),
+        Index(None, "wallet_id", "created_at"),
         Index(None, "status", "next_attempt_at"),
+        Index(None, "status", "status_since"),
         Index(None, "escrow_id"),
         Index(None, "transaction_id"),
     )
@@ -81,7 +99,10 @@ class Payout(Base):
     wallet_id: Mapped[int] = mapped_column(ForeignKey("wallets.id"))
     escrow_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("escrows.id"))
     address: Mapped[str] = mapped_column(String(64))
-    status: Mapped[str] = mapped_column(String(16), default="queued")
+    status: Mapped[str] = mapped_column(String(32), default="queued")
+    requested_by: Mapped[str] = mapped_column(String(64), default="worker")
+    approved_by: Mapped[str | None] = mapped_column(String(64))
+    is_return_requested: Mapped[bool] = mapped_column(default=False)
     gross: Mapped[Amount] = mapped_column(AmountType)
     fee: Mapped[Amount | None] = mapped_column(AmountType)
     net: Mapped[Amount | None] = mapped_column(AmountType)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 
 from sqlalchemy import CheckConstraint, ForeignKey, Index, String, text
@@ -47,12 +48,27 @@ class Wallet(Base):
 
 
 class DepositAddress(Base):
-    """An address of the daemon's wallet. One without a wallet waits in the pool; one with a wallet is its for ever."""
+    """An address of the daemon's wallet. One that waits in the stock is nobody's; what it is given to is for ever.
+
+    `purpose` is `stock`, `wallet`, `escrow` (pays for the escrow `escrow_id`, whose payer's wallet is `wallet_id`), or
+    `refill` (coins that come back from cold storage; no wallet).
+    """
 
     __tablename__ = "deposit_addresses"
-    __table_args__ = (Index(None, "wallet_id", "assigned_at"),)
+    __table_args__ = (
+        CheckConstraint("purpose IN ('stock', 'wallet', 'escrow', 'refill')", name="purpose_known"),
+        CheckConstraint(
+            "(purpose IN ('wallet', 'escrow')) = (wallet_id IS NOT NULL)", name="wallet_fits_purpose"
+        ),
+        CheckConstraint("(purpose = 'escrow') = (escrow_id IS NOT NULL)", name="escrow_fits_purpose"),
+        Index(None, "wallet_id", "assigned_at"),
+        Index(None, "escrow_id"),
+        Index(None, "purpose", "created_at"),
+    )
 
     address: Mapped[str] = mapped_column(String(64), primary_key=True)
+    purpose: Mapped[str] = mapped_column(String(16), default="stock")
     wallet_id: Mapped[int | None] = mapped_column(ForeignKey("wallets.id"))
+    escrow_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("escrows.id"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     assigned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

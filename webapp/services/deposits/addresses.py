@@ -1,9 +1,11 @@
-"""Deposit addresses: a stock of the daemon's addresses, handed to wallets for ever.
+"""Deposit addresses: a stock of the daemon's addresses, handed out for ever: to wallets, to escrows, for refills.
 
 The worker keeps the stock filled, so that a new account has an address even while the daemon is down.
 """
 
 from __future__ import annotations
+
+import uuid
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -21,7 +23,7 @@ def current(session: Session, wallet_id: int) -> str | None:
     """The address that was given to the wallet last, or None."""
     return session.scalars(
         select(DepositAddress.address)
-        .where(DepositAddress.wallet_id == wallet_id)
+        .where(DepositAddress.wallet_id == wallet_id, DepositAddress.purpose == "wallet")
         .order_by(DepositAddress.assigned_at.desc())
         .limit(1)
     ).first()
@@ -32,14 +34,14 @@ def ensure(session: Session, daemon: DaemonWallet | None, wallet_id: int) -> str
 
     Without a daemon only the stock is asked, and nobody waits.
     """
-    address = current(session, wallet_id) or _assign_from_stock(session, wallet_id)
+    address = current(session, wallet_id) or take(session, "wallet", wallet_id)
     if address is not None or daemon is None:
         return address
     try:
         fill_stock(session, daemon, 1)
     except WalletIntegrationError:
         return None  # The page says that the chain is out of reach; the address comes with the next visit.
-    return _assign_from_stock(session, wallet_id)
+    return take(session, "wallet", wallet_id)
 
 
 def fill_stock(session: Session, daemon: DaemonWallet, size: int) -> None:
@@ -47,7 +49,7 @@ def fill_stock(session: Session, daemon: DaemonWallet, size: int) -> None:
 
     The daemon's network is checked first: an address of another network would be lost coins.
     """
-    waiting = select(func.count()).where(DepositAddress.wallet_id.is_(None))
+    waiting = select(func.count()).where(DepositAddress.purpose == "stock")
     missing = size - session.execute(waiting).scalar_one()
     if missing <= 0:
         return
@@ -56,7 +58,7 @@ def fill_stock(session: Session, daemon: DaemonWallet, size: int) -> None:
     for _ in range(missing):
         address = daemon.new_address("")
         with unit_of_work(session):
-            insert_once(session, DepositAddress, {"address": address})
+            insert_once(session, DepositAddress, {"address": address, "purpose": "stock"})
 
 
 def require_same_network(session: Session, network: str) -> None:
@@ -73,11 +75,17 @@ def require_same_network(session: Session, network: str) -> None:
         )
 
 
-def _assign_from_stock(session: Session, wallet_id: int) -> str | None:
+def take(
+    session: Session, purpose: str, wallet_id: int | None = None, escrow_id: uuid.UUID | None = None
+) -> str | None:
+    """Give an address of the stock to a wallet, to an escrow of a payer's wallet, or to refills; None when it is empty.
+
+    Joins the caller's unit of work, so that an escrow and its address come into being together.
+    """
     with unit_of_work(session):
         free = (
             select(DepositAddress.address)
-            .where(DepositAddress.wallet_id.is_(None))
+            .where(DepositAddress.purpose == "stock")
             .order_by(DepositAddress.created_at)
             .limit(1)
             .with_for_update(skip_locked=True)
@@ -85,8 +93,8 @@ def _assign_from_stock(session: Session, wallet_id: int) -> str | None:
         )
         return session.execute(
             update(DepositAddress)
-            .where(DepositAddress.address == free, DepositAddress.wallet_id.is_(None))
-            .values(wallet_id=wallet_id, assigned_at=utcnow())
+            .where(DepositAddress.address == free, DepositAddress.purpose == "stock")
+            .values(purpose=purpose, wallet_id=wallet_id, escrow_id=escrow_id, assigned_at=utcnow())
             .returning(DepositAddress.address)
             .execution_options(synchronize_session=False)
         ).scalar()

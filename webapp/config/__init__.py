@@ -7,153 +7,42 @@ raises ConfigurationError that names it. Amounts of FLOP may be written as numbe
 import os
 import secrets as random
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Any
 
 import yaml
 from cryptography.fernet import Fernet
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, SecretStr, ValidationError, field_validator
+from pydantic import ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from webapp.domain.exceptions import ConfigurationError, InvalidAmountError
-from webapp.domain.money import MAX_BASE_UNITS, Amount
+from webapp.config.sections import (
+    CommunityFundSettings,
+    CustodySettings,
+    DatabaseSettings,
+    EscrowSettings,
+    RpcSettings,
+    SecuritySettings,
+    WalletSettings,
+    WorkerSettings,
+)
+from webapp.domain.exceptions import ConfigurationError
+
+__all__ = [
+    "CommunityFundSettings",
+    "CustodySettings",
+    "DatabaseSettings",
+    "EscrowSettings",
+    "RpcSettings",
+    "SecuritySettings",
+    "Settings",
+    "WalletSettings",
+    "WorkerSettings",
+    "load_config",
+]
 
 ENVIRONMENT_PREFIX = "DUXOS_"
 INSTANCE_VARIABLE = "DUXOS_INSTANCE_PATH"
 CONFIG_FILE = "config.yaml"
 SECRETS_FILE = "secrets.yaml"
-
-
-def _amount(value: Any) -> Amount:
-    try:
-        return Amount.parse(value)
-    except InvalidAmountError as error:
-        raise ValueError(error.fields.get("amount", error.detail)) from None
-
-
-FlopAmount = Annotated[Amount, PlainValidator(_amount)]
-
-
-class Section(BaseModel):
-    """A part of the settings: unknown keys are errors, values do not change."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class RpcSettings(Section):
-    """How to reach the coin daemon."""
-
-    host: str = "127.0.0.1"
-    port: int = Field(32553, ge=1, le=65535)
-    user: str = "flopcoinrpc"
-    password: SecretStr = SecretStr("")
-    timeout: int = Field(30, ge=1, le=600)
-    retry_attempts: int = Field(3, ge=0, le=20)
-    pool_size: int = Field(4, ge=1, le=8)
-
-
-class CommunityFundSettings(Section):
-    """When and to how many the community fund is given back."""
-
-    airdrop_threshold: FlopAmount = Amount.parse(100)
-    min_airdrop_amount: FlopAmount = Amount.parse(1)
-    airdrop_interval_hours: int = Field(24, ge=1)
-    max_airdrop_nodes: int = Field(1000, ge=1)
-
-
-class SecuritySettings(Section):
-    """Authentication, rate limits, and the secrets of this instance."""
-
-    enable_rate_limiting: bool = True
-    max_requests_per_minute: int = Field(60, ge=1)
-    require_authentication: bool = True
-    session_timeout_minutes: int = Field(30, ge=1)
-    rate_limit_storage_url: str = "memory://"
-    trusted_proxies: int = Field(0, ge=0, le=5)
-    cookie_secure: bool = False
-    password_memory_kib: int = Field(65536, ge=32)
-    password_rounds: int = Field(3, ge=1)
-    secret_key: SecretStr
-    encryption_keys: list[SecretStr] = Field(min_length=1)
-
-    @field_validator("require_authentication")
-    @classmethod
-    def _never_off(cls, value: bool) -> bool:
-        if not value:
-            raise ValueError("cannot be switched off: this service moves money")
-        return value
-
-    @field_validator("secret_key")
-    @classmethod
-    def _long_enough(cls, value: SecretStr) -> SecretStr:
-        if len(value.get_secret_value()) < 32:
-            raise ValueError("must have at least 32 characters")
-        return value
-
-    @field_validator("encryption_keys")
-    @classmethod
-    def _are_fernet_keys(cls, value: list[SecretStr]) -> list[SecretStr]:
-        for key in value:
-            try:
-                Fernet(key.get_secret_value())
-            except ValueError:
-                raise ValueError("each must be 32 bytes in URL-safe base64") from None
-        return value
-
-
-class WalletSettings(Section):
-    """Deposits, payouts and their fees."""
-
-    network: Literal["main", "test", "regtest"] = "regtest"
-    confirmations_required: int = Field(6, ge=1, le=1000)
-    payout_confirmations: int = Field(6, ge=1, le=1000)
-    fee_rate_per_kb: FlopAmount = Amount.parse("0.01")
-    max_fee_rate_per_kb: FlopAmount = Amount.parse("0.1")
-    max_fee_per_transaction: FlopAmount = Amount.parse(1)
-    max_fee_per_payout: FlopAmount = Amount.parse("0.05")
-    dust_limit: FlopAmount = Amount.parse("0.01")
-    fee_paid_by: Literal["recipient", "fund"] = "recipient"
-    max_payouts_per_transaction: int = Field(500, ge=1, le=2000)
-    payout_lease_seconds: int = Field(120, ge=5)
-    address_pool_size: int = Field(20, ge=1, le=10000)
-    passphrase: SecretStr | None = None
-
-    @property
-    def min_payout(self) -> Amount:
-        """The least a payout may be: what is left after the highest fee is still above dust."""
-        return self.dust_limit + self.max_fee_per_payout
-
-
-class EscrowSettings(Section):
-    """What an escrow may be, and its clocks."""
-
-    min_amount: FlopAmount = Amount(1)
-    max_amount: FlopAmount = Amount(MAX_BASE_UNITS)
-    fund_basis_points: int = Field(500, ge=0, le=10_000)
-    default_deadline_hours: int = Field(168, ge=1)
-    max_deadline_hours: int = Field(8760, ge=1)
-    acceptance_window_hours: int = Field(72, ge=1)
-    max_metadata_bytes: int = Field(4096, ge=2)
-
-
-class DatabaseSettings(Section):
-    """Where the rows are. An empty URL is SQLite in the instance folder."""
-
-    url: str = ""
-    pool_size: int = Field(8, ge=1, le=200)
-
-    @field_validator("url")
-    @classmethod
-    def _is_supported(cls, value: str) -> str:
-        if value and not value.startswith(("sqlite:///", "postgresql+psycopg://")):
-            raise ValueError("must begin with sqlite:/// or postgresql+psycopg://")
-        return value
-
-
-class WorkerSettings(Section):
-    """The clockwork of `flask worker`."""
-
-    tick_seconds: int = Field(2, ge=1, le=3600)
-    integrity_check_minutes: int = Field(10, ge=1)
 
 
 class Settings(BaseSettings):
@@ -168,6 +57,7 @@ class Settings(BaseSettings):
     community_fund: CommunityFundSettings = CommunityFundSettings()
     security: SecuritySettings
     wallet: WalletSettings = WalletSettings()
+    custody: CustodySettings = CustodySettings()
     escrow: EscrowSettings = EscrowSettings()
     database: DatabaseSettings = DatabaseSettings()
     worker: WorkerSettings = WorkerSettings()
@@ -193,7 +83,7 @@ class Settings(BaseSettings):
 def instance_folder() -> Path:
     """$DUXOS_INSTANCE_PATH, or `instance/` beside the package."""
     named = os.environ.get(INSTANCE_VARIABLE)
-    return Path(named).resolve() if named else Path(__file__).resolve().parent.parent / "instance"
+    return Path(named).resolve() if named else Path(__file__).resolve().parent.parent.parent / "instance"
 
 
 def load_config(path: str | Path | None = None) -> Settings:
