@@ -1,48 +1,33 @@
-"""A worker that SIGKILLs itself at a chosen instruction: `python -m tests.support.killed_worker CONFIG STEP`.
+"""A worker that SIGKILLs itself at a failpoint: `python -m tests.support.killed_worker CONFIG POINT [VISIT]`.
 
-It runs every task of the worker, round after round, until the step has been carried out.
+It runs every task of the worker once. VISIT counts the visits of the point, from 1: the process dies at that one.
 """
 
 from __future__ import annotations
 
-import functools
 import os
 import signal
 import sys
-from typing import Any
 
 from tests.support.market import worker_app
 from webapp.config import load_config
-from webapp.services import settlement
+from webapp.domain import failpoints
 from webapp.services.container import Services
-from webapp.services.daemon.wallet import DaemonWallet
-from webapp.services.payouts import claims as payout_claims
-from webapp.services.payouts.follower import TransactionFollower
 from webapp.worker import Worker
 
-STEPS: dict[str, tuple[Any, str]] = {
-    "claimed": (payout_claims, "claim_due"),
-    "inputs locked": (DaemonWallet, "fund_transaction"),
-    "signed": (DaemonWallet, "sign"),
-    "stored": (settlement.Settlement, "_store"),
-    "sent": (DaemonWallet, "send_raw"),
-    "marked as sent": (TransactionFollower, "_mark"),
-    "half settled": (TransactionFollower, "_settle"),
-    "confirmed": (TransactionFollower, "_confirm"),
-}
 
+def main(config: str, point: str, visit: str = "1") -> None:
+    """Run until the point kills the process."""
+    assert point in failpoints.POINTS, f"there is no point {point}"
+    visits_left = int(visit)
 
-def main(config: str, step: str) -> None:
-    """Run until the step kills the process."""
-    owner, name = STEPS[step]
-    original = getattr(owner, name)
+    def die_here(reached: str) -> None:
+        nonlocal visits_left
+        visits_left -= reached == point
+        if not visits_left:
+            os.kill(os.getpid(), signal.SIGKILL)
 
-    @functools.wraps(original)
-    def then_die(*args: Any, **options: Any) -> Any:
-        original(*args, **options)
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    setattr(owner, name, then_die)
+    failpoints.arm(die_here)
     app = worker_app(Services.of(load_config(config)))
     with app.app_context():
         Worker(app).run_once()

@@ -6,6 +6,7 @@ is credited. A credit is a journal entry; taking it back is another one with the
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -16,6 +17,7 @@ from sqlalchemy.orm import Session
 from webapp.config import Settings
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import WalletIntegrationError
+from webapp.domain.failpoints import Step, step
 from webapp.domain.money import Amount
 from webapp.models import ChainCursor, Deposit, DepositAddress
 from webapp.services.daemon.answers import ChainEntry, Tip
@@ -39,13 +41,21 @@ class ChainBehindError(WalletIntegrationError):
 
 
 @dataclass(frozen=True, slots=True)
+class Owner:
+    """What an address was given to: a wallet, an escrow with its payer's wallet, or, with neither, refills."""
+
+    wallet_id: int | None
+    escrow_id: uuid.UUID | None
+
+
+@dataclass(frozen=True, slots=True)
 class Sighting:
-    """One output that pays a wallet, as the daemon sees it now. `confirmations` < 0: replaced by another."""
+    """An output that pays one of our addresses, as the daemon sees it now. `confirmations` < 0: replaced by another."""
 
     txid: str
     vout: int
     address: str
-    wallet_id: int
+    owner: Owner
     amount: Amount
     confirmations: int
     block_hash: str | None
@@ -72,7 +82,8 @@ class ChainWatcher:
                 f"The daemon is at block {tip.height}, and block {cursor.tip_height} was read before: it is "
                 "catching up, or its data was replaced. Deposits wait until it is there again."
             )
-        entries, next_block = self._daemon.list_since_block(since_block, self._required + SPARE_DEPTH)
+        with step(Step.DEPOSITS_LIST):
+            entries, next_block = self._daemon.list_since_block(since_block, self._required + SPARE_DEPTH)
         sightings = self._sightings(entries)
         for start in range(0, len(sightings), CHUNK):
             self._apply(sightings[start : start + CHUNK], tip)
@@ -100,16 +111,17 @@ class ChainWatcher:
         }
         return list(found.values())
 
-    def _owners(self, addresses: set[str]) -> dict[str, int]:
-        owners: dict[str, int] = {}
+    def _owners(self, addresses: set[str]) -> dict[str, Owner]:
+        owners: dict[str, Owner] = {}
         wanted = sorted(addresses)
         for start in range(0, len(wanted), CHUNK):
-            statement = select(DepositAddress.address, DepositAddress.wallet_id).where(
-                DepositAddress.address.in_(wanted[start : start + CHUNK]),
-                DepositAddress.wallet_id.is_not(None),
+            statement = select(
+                DepositAddress.address, DepositAddress.wallet_id, DepositAddress.escrow_id
+            ).where(
+                DepositAddress.address.in_(wanted[start : start + CHUNK]), DepositAddress.purpose != "stock"
             )
             owners |= {
-                address: wallet_id for address, wallet_id in self._session.execute(statement) if wallet_id
+                row.address: Owner(row.wallet_id, row.escrow_id) for row in self._session.execute(statement)
             }
         self._session.commit()
         return owners
@@ -126,8 +138,8 @@ class ChainWatcher:
         if not news:
             return
         # Wallets change in id order everywhere, so that nobody waits for each other.
-        news.sort(key=lambda seen: (seen.wallet_id, seen.txid, seen.vout))
-        with unit_of_work(self._session):
+        news.sort(key=lambda seen: (seen.owner.wallet_id or 0, seen.txid, seen.vout))
+        with step(Step.DEPOSITS_RECORD), unit_of_work(self._session):
             for sighting in news:
                 deposit = known.get((sighting.txid, sighting.vout)) or _new_deposit(self._session, sighting)
                 self._session.refresh(deposit, with_for_update=True)
@@ -137,9 +149,11 @@ class ChainWatcher:
     def _judge(self, deposit: Deposit, sighting: Sighting) -> None:
         if deposit.status == "credited":
             if sighting.confirmations <= 0:
-                deposit_credits.take_back(self._session, deposit)
+                with step(Step.DEPOSITS_TAKE_BACK):
+                    deposit_credits.take_back(self._session, deposit)
         elif sighting.confirmations >= self._required and not sighting.is_immature:
-            deposit_credits.credit(self._session, deposit)
+            with step(Step.DEPOSITS_CREDIT):
+                deposit_credits.credit(self._session, deposit)
 
     def _recheck(self, listed: list[Sighting], tip: Tip, *, is_reorg: bool) -> None:
         """Ask for deposits that a listing from the cursor may leave out: uncredited ones, and all after a reorg."""
@@ -166,7 +180,7 @@ class ChainWatcher:
             deposit.txid,
             deposit.vout,
             deposit.address,
-            deposit.wallet_id,
+            Owner(deposit.wallet_id, deposit.escrow_id),
             deposit.amount,
             known["confirmations"],
             known.get("blockhash"),
@@ -190,7 +204,7 @@ class ChainWatcher:
         return {(row.txid, row.vout): row for row in rows}
 
     def _save_cursor(self, since_block: str, tip: Tip) -> None:
-        with unit_of_work(self._session):
+        with step(Step.DEPOSITS_CURSOR), unit_of_work(self._session):
             cursor = self._session.get(ChainCursor, 1) or ChainCursor(id=1)
             cursor.since_block, cursor.tip_hash, cursor.tip_height = since_block, tip.hash, tip.height
             cursor.read_at = utcnow()
@@ -206,7 +220,12 @@ def _is_as_known(deposit: Deposit | None, seen: Sighting, required: int) -> bool
 
 def _new_deposit(session: Session, seen: Sighting) -> Deposit:
     deposit = Deposit(
-        wallet_id=seen.wallet_id, address=seen.address, txid=seen.txid, vout=seen.vout, amount=seen.amount
+        wallet_id=seen.owner.wallet_id,
+        escrow_id=seen.owner.escrow_id,
+        address=seen.address,
+        txid=seen.txid,
+        vout=seen.vout,
+        amount=seen.amount,
     )
     session.add(deposit)
     session.flush()

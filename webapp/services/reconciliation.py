@@ -2,8 +2,9 @@
 
 Every coin that came in is in `chain` with a minus; what left is a plus, and `network_fees` went to miners. So
 
-    must hold = -(chain) - network_fees + uncredited deposits that have confirmed - payouts that the network has
+    must hold = -(chain) - network_fees + uncredited deposits that have confirmed - what the network has of ours
 
+Coins that go to cold storage leave through `chain` like any others; the account `cold` says that they are ours.
 More coins than that are unexplained but harmless (an operator's own, say); fewer are a gap.
 """
 
@@ -173,8 +174,11 @@ def _on_the_network(session: Session) -> int:
     # Signed and unknown ones may be on the network or not: counting them keeps the alarm quiet either way.
     # The fee is the transaction's own: dust change goes to the miners on top of what the payouts bear.
     on_their_way = ("signed", "broadcast", "unknown")
+    # Upkeep fees are in the books from the storing on.
     paid = _sum(session, Payout.net, Payout.status.in_(on_their_way))
-    return paid + _sum(session, ChainTransaction.fee, ChainTransaction.status.in_(on_their_way))
+    is_on_its_way = ChainTransaction.status.in_(on_their_way)
+    fees = _sum(session, ChainTransaction.fee, is_on_its_way, ChainTransaction.kind == "payouts")
+    return paid + fees + _sum(session, ChainTransaction.amount, is_on_its_way)
 
 
 def _sum(session: Session, column, *conditions) -> int:  # type: ignore[no-untyped-def]

@@ -15,7 +15,6 @@ from __future__ import annotations
 import structlog
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
-from uuid_utils.compat import uuid7
 
 from webapp.config import Settings
 from webapp.domain import accounts
@@ -31,6 +30,7 @@ from webapp.domain.exceptions import (
     WalletIntegrationError,
     WalletLockedError,
 )
+from webapp.domain.failpoints import Step, step
 from webapp.ledger import pooled
 from webapp.ledger.journal import Move, post
 from webapp.models import ChainTransaction, ChainTransactionInput, Payout
@@ -40,10 +40,11 @@ from webapp.services.daemon.answers import OutPoint
 from webapp.services.daemon.wallet import DaemonWallet
 from webapp.services.payouts import claims as payout_claims
 from webapp.services.payouts import halts as payout_halts
-from webapp.services.payouts.builder import FeeTooHighError, SignedTransaction, build
+from webapp.services.payouts.builder import Batch, FeeTooHighError, build
 from webapp.services.payouts.claims import Claim
 from webapp.services.payouts.follower import TransactionFollower
 from webapp.services.payouts.queue import record, return_to_wallet
+from webapp.services.payouts.transactions import InputsTakenError, store
 from webapp.services.unit_of_work import unit_of_work
 
 log = structlog.get_logger(__name__)
@@ -90,14 +91,15 @@ class Settlement:
             return
         self._lock_stored_inputs()
         for _ in range(MAX_BATCHES_PER_RUN):
-            claim = payout_claims.claim_due(self._session, self._settings)
+            with step(Step.PAYOUTS_CLAIM):
+                claim = payout_claims.claim_due(self._session, self._settings)
             if not claim.payouts or not self._pay(claim):
                 return
 
     def _pay(self, claim: Claim) -> bool:
         """Carry one batch as far as the network. False when there is no use in going on in this pass."""
         try:
-            signed = build(self._daemon, self._settings, claim.payouts)
+            batch = build(self._daemon, self._settings, claim.payouts)
         except (
             RpcUnavailableError,
             RpcAuthenticationError,
@@ -122,13 +124,14 @@ class Settlement:
             # A defect that one payout brings out must not hold up the others: it is found by halves and waits alone.
             log.exception("payouts_could_not_be_built", payouts=len(claim.payouts))
             return self._retry_with_fewer(claim, f"an unexpected error: {type(error).__name__}")
-        return self._send(claim, signed)
+        return self._send(claim, batch)
 
-    def _send(self, claim: Claim, signed: SignedTransaction) -> bool:
+    def _send(self, claim: Claim, batch: Batch) -> bool:
         try:
-            transaction = self._store(signed, claim.token)
-        except (ClaimLostError, FeeTooHighError) as error:
-            self._daemon.unlock_inputs(signed.inputs)
+            with step(Step.PAYOUTS_STORE):
+                transaction = self._store(batch, claim.token)
+        except (ClaimLostError, FeeTooHighError, InputsTakenError) as error:
+            self._daemon.unlock_inputs(batch.signed.inputs)
             payout_claims.put_back(self._session, claim, error.detail, delay_seconds=LONGEST_DELAY_SECONDS)
             return False
         except BaseException:
@@ -185,21 +188,11 @@ class Settlement:
             raise
         return self._pay(second) and goes_on
 
-    def _store(self, signed: SignedTransaction, claim_token: str) -> ChainTransaction:
-        now = utcnow()
+    def _store(self, batch: Batch, claim_token: str) -> ChainTransaction:
+        now, signed = utcnow(), batch.signed
         with unit_of_work(self._session):
-            transaction = ChainTransaction(
-                id=uuid7(),
-                status="signed",
-                txid=signed.txid,
-                signed_hex=signed.signed_hex,
-                fee=signed.fee,
-                built_on_block=signed.built_on_block,
-                inputs=[ChainTransactionInput(txid=point.txid, vout=point.vout) for point in signed.inputs],
-            )
-            self._session.add(transaction)
-            self._session.flush()
-            for share in signed.shares:
+            transaction = store(self._session, signed, "payouts")
+            for share in batch.shares:
                 is_changed = changes_one_row(
                     self._session,
                     update(Payout)
@@ -223,20 +216,20 @@ class Settlement:
                 if not is_changed:
                     raise ClaimLostError(f"payout {share.payout.id} is no longer claimed by this worker")
                 self._session.refresh(share.payout)
-            self._reserve_fees(transaction, signed)
-            for share in signed.shares:
+            self._reserve_fees(transaction, batch)
+            for share in batch.shares:
                 detail = {"txid": signed.txid, "fee": str(share.fee), "net": str(share.net)}
                 record(self._session, share.payout, "payout_signed", detail)
         return transaction
 
-    def _reserve_fees(self, transaction: ChainTransaction, signed: SignedTransaction) -> None:
+    def _reserve_fees(self, transaction: ChainTransaction, batch: Batch) -> None:
         """Fees that the fund bears leave it now, so that they are there when the network takes them."""
-        if signed.shares[0].payout.fee_paid_by != "fund":
+        if batch.shares[0].payout.fee_paid_by != "fund":
             return
         pooled.lock(self._session, accounts.FUND)
-        if pooled.balance(self._session, accounts.FUND) < signed.fee.base_units:
+        if pooled.balance(self._session, accounts.FUND) < transaction.fee.base_units:
             raise FeeTooHighError("the community fund cannot bear the network fee")
-        move = Move(accounts.FUND, accounts.PAYOUTS_IN_FLIGHT, signed.fee)
+        move = Move(accounts.FUND, accounts.PAYOUTS_IN_FLIGHT, transaction.fee)
         post(self._session, f"transaction:{transaction.id}:fee", "fee_reserve", [move])
 
     def _lock_stored_inputs(self) -> None:

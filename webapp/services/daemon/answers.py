@@ -31,6 +31,16 @@ class OutPoint(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Coin:
+    """An unspent output of the daemon's wallet that it may spend. `address` is None for an unusual script."""
+
+    point: OutPoint
+    amount: Amount
+    confirmations: int
+    address: str | None
+
+
+@dataclass(frozen=True)
 class TxOutput:
     """What a transaction pays. `address` is None for a script that has no single address."""
 
@@ -124,6 +134,20 @@ def _read_output(output: Mapping[str, Any]) -> TxOutput:
     addresses = script.get("addresses") or [script[key] for key in ("address",) if key in script]
     address = addresses[0] if len(addresses) == 1 else None
     return TxOutput(vout=output["n"], address=address, amount=read_amount(output["value"]))
+
+
+def read_coins(rows: list[dict[str, Any]]) -> list[Coin]:
+    """The answer of `listunspent`, without what the wallet only watches or may not spend yet."""
+    return [
+        Coin(
+            OutPoint(row["txid"], row["vout"]),
+            read_amount(row["amount"]),
+            row["confirmations"],
+            row.get("address"),
+        )
+        for row in rows
+        if row.get("spendable", True)
+    ]
 
 
 def read_outpoints(rows: list[dict[str, Any]]) -> list[OutPoint]:

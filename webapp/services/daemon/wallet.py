@@ -24,10 +24,12 @@ from webapp.domain.exceptions import (
 from webapp.domain.money import Amount
 from webapp.services.daemon import rpc_errors
 from webapp.services.daemon.answers import (
+    Coin,
     FundedTransaction,
     OutPoint,
     SendOutcome,
     read_amount,
+    read_coins,
     read_outpoints,
 )
 from webapp.services.daemon.chain import DaemonChain, WalletSettings
@@ -114,6 +116,16 @@ class DaemonWallet(DaemonChain):
             fee=read_amount(funded["fee"]),
             change_position=position if position >= 0 else None,
         )
+
+    def list_coins(self, min_confirmations: int = 1) -> list[Coin]:
+        """The unlocked coins that the wallet can spend; long in a wallet of many small ones."""
+        return read_coins(self.rpc.read("listunspent", min_confirmations))
+
+    def spend(self, inputs: Iterable[OutPoint], outputs: Mapping[str, Amount]) -> str:
+        """An unsigned transaction of exactly these inputs and outputs (address to amount); the rest is its fee."""
+        rows = [{"txid": each.txid, "vout": each.vout} for each in inputs]
+        raw: str = self.rpc.read("createrawtransaction", rows, dict(outputs))
+        return raw
 
     def sign(self, transaction_hex: str) -> str:
         """The signed hex. Raises SigningIncompleteError, or WalletLockedError outside `unlocked`."""

@@ -16,11 +16,18 @@ log = structlog.get_logger(__name__)
 
 
 def credit(session: Session, deposit: Deposit) -> None:
-    """Give the deposit to its wallet, in the caller's unit of work. What an earlier round lost is made good first."""
+    """Give the deposit to its wallet, in the caller's unit of work. What an earlier round lost is made good first.
+
+    A deposit without a wallet comes back from cold storage.
+    """
     deposit.credit_round += 1
+    if deposit.wallet_id is None:
+        destination, deposit.disposition = accounts.COLD, "refill"
+    else:
+        destination = accounts.available(deposit.wallet_id)
     moves = [
         Move(accounts.CHAIN, accounts.LOSSES, deposit.shortfall),
-        Move(accounts.CHAIN, accounts.available(deposit.wallet_id), deposit.amount - deposit.shortfall),
+        Move(accounts.CHAIN, destination, deposit.amount - deposit.shortfall),
     ]
     post(session, _key(deposit, "credit"), "deposit_credit", moves)
     deposit.status, deposit.credited_at, deposit.shortfall = "credited", utcnow(), ZERO
@@ -31,6 +38,11 @@ def take_back(session: Session, deposit: Deposit) -> None:
 
     What was spent already cannot be taken: it is booked as a loss, the wallet is frozen and an alert is raised.
     """
+    if deposit.wallet_id is None:
+        move = Move(accounts.COLD, accounts.CHAIN, deposit.amount)
+        post(session, _key(deposit, "reverse"), "deposit_reverse", [move])
+        deposit.status = "reversed"
+        return
     wallet = session.get_one(Wallet, deposit.wallet_id, populate_existing=True, with_for_update=True)
     there = Amount(min(wallet.available.base_units, deposit.amount.base_units))
     shortfall = deposit.amount - there

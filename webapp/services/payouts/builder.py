@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 from webapp.config import WalletSettings
 from webapp.domain.exceptions import TransactionError
+from webapp.domain.failpoints import Step, step
 from webapp.domain.money import Amount, share_equally
 from webapp.models import Payout
-from webapp.services.daemon.answers import DecodedTransaction, FundedTransaction, OutPoint
+from webapp.services.daemon.answers import DecodedTransaction, FundedTransaction
 from webapp.services.daemon.wallet import DaemonWallet
+from webapp.services.payouts.transactions import SignedTransaction
 
 
 class FeeTooHighError(TransactionError):
@@ -32,18 +34,14 @@ class Share:
 
 
 @dataclass(frozen=True, slots=True)
-class SignedTransaction:
-    """Ready to be stored and then broadcast. `fee` is what miners get; it may exceed the shares by dust change."""
+class Batch:
+    """A signed transaction, and what each payout gets of it. Its fee may exceed the shares' by dust change."""
 
-    txid: str
-    signed_hex: str
-    fee: Amount
-    inputs: tuple[OutPoint, ...]
+    signed: SignedTransaction
     shares: tuple[Share, ...]
-    built_on_block: str
 
 
-def build(daemon: DaemonWallet, settings: WalletSettings, payouts: Sequence[Payout]) -> SignedTransaction:
+def build(daemon: DaemonWallet, settings: WalletSettings, payouts: Sequence[Payout]) -> Batch:
     """Fund and sign. On any error the inputs are unlocked again and nothing is left behind.
 
     Raises FeeTooHighError or a WalletIntegrationError.
@@ -55,17 +53,22 @@ def build(daemon: DaemonWallet, settings: WalletSettings, payouts: Sequence[Payo
     tip = daemon.tip()
     fee_rate = daemon.fee_rate_per_kb()
     with daemon.unlocked():
-        funded = daemon.fund_transaction(outputs, fee_rate, subtract_fee=is_borne_by_recipient)
+        with step(Step.PAYOUTS_FUND):
+            funded = daemon.fund_transaction(outputs, fee_rate, subtract_fee=is_borne_by_recipient)
         inputs = daemon.decode(funded.hex).inputs
         try:
-            signed_hex = daemon.sign(funded.hex)
+            with step(Step.PAYOUTS_SIGN):
+                signed_hex = daemon.sign(funded.hex)
             decoded = daemon.decode(signed_hex)
             shares = _shares(payouts, decoded, funded, is_borne_by_recipient)
             _check_fees(settings, funded.fee, shares)
         except BaseException:
             daemon.unlock_inputs(inputs)
             raise
-    return SignedTransaction(decoded.txid, signed_hex, funded.fee, inputs, tuple(shares), tip.hash)
+    signed = SignedTransaction(
+        decoded.txid, signed_hex, funded.fee, decoded.size, funded.change_position, inputs, tip.hash
+    )
+    return Batch(signed, tuple(shares))
 
 
 def _shares(

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from webapp.config import WalletSettings
 from webapp.domain.clock import utcnow
+from webapp.domain.failpoints import Step, step
 from webapp.models import Payout, Wallet
 from webapp.services.process_holder import HOLDER, is_known_dead
 from webapp.services.unit_of_work import unit_of_work
@@ -73,7 +74,7 @@ def claim_due(session: Session, settings: WalletSettings) -> Claim:
 def put_back(session: Session, claim: Claim, reason: str, *, delay_seconds: int = 0) -> None:
     """Give claimed payouts back to the queue: nothing of them is on the network. Others' claims are left alone."""
     now = utcnow()
-    with unit_of_work(session):
+    with step(Step.PAYOUTS_PUT_BACK), unit_of_work(session):
         session.execute(
             update(Payout)
             .where(

@@ -50,6 +50,12 @@ def find_payments(transaction: DecodedTransaction, payouts: Sequence[Payout]) ->
     return Payments(is_complete, bool(output_index) and not is_complete, output_index)
 
 
+def compare_outputs(ours: DecodedTransaction, theirs: DecodedTransaction) -> Payments:
+    """Whether another transaction pays what ours does, output by output: then it is ours under another id."""
+    is_twin = ours.outputs == theirs.outputs
+    return Payments(is_twin, False, {})
+
+
 def find_spender(daemon: DaemonWallet, transaction: ChainTransaction) -> Spender | None:
     """The confirmed or else unconfirmed spender; None while every input is unspent.
 
