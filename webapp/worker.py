@@ -21,7 +21,9 @@ from webapp.services import housekeeping, worker_tasks
 from webapp.services.chain_watcher import ChainWatcher
 from webapp.services.container import Services
 from webapp.services.deposits import addresses as deposit_addresses
+from webapp.services.downtime import PulseTaker
 from webapp.services.escrow_clock import EscrowClock
+from webapp.services.fair_clocks import FairClocks
 from webapp.services.pooled_accounts import CheckpointFolder
 from webapp.services.reconciliation import check_and_halt, check_trails_and_halt
 from webapp.services.settlement import Settlement
@@ -48,6 +50,7 @@ class Worker:
         self._session: Session = db.session()
         self._daemon = services.daemon
         self._tick_seconds = services.settings.worker.tick_seconds
+        self._pulse = PulseTaker(self._session, services.settings, self._daemon)
         self._tasks = _tasks(self._session, services)
         self._next_run = dict.fromkeys((task.name for task in self._tasks), 0.0)
         self._stopping = threading.Event()
@@ -62,6 +65,7 @@ class Worker:
             signal.signal(number, lambda *_: self._stopping.set())
         log.info("worker_started", tasks=len(self._tasks))
         while not self._stopping.is_set():
+            self._take_pulse()
             self.tick()
             self._stopping.wait(self._tick_seconds)
         log.info("worker_stopped")
@@ -76,6 +80,14 @@ class Worker:
                 self._attempt(task)
         # A daemon that is asked to stop waits for every connection, for half a minute if need be.
         self._daemon.rpc.close()
+
+    def _take_pulse(self) -> None:
+        """Note that the service is there, first of all: what else is done may take its time."""
+        try:
+            self._pulse.take()
+        except DATABASE_AWAY:
+            log.exception("database_away", task="pulse")
+            self._session.rollback()
 
     def _attempt(self, task: Task) -> bool:
         """Run a task; one that fails is recorded and does not keep the others from their work."""
@@ -118,7 +130,11 @@ def _tasks(session: Session, services: Services) -> list[Task]:
     return [
         Task("addresses", tick, lambda: deposit_addresses.fill_stock(session, daemon, pool_size)),
         Task("deposits", tick, ChainWatcher(session, settings, daemon).run),
-        Task("escrow_clock", tick, EscrowClock(session, services.escrow_manager(session, WORKER)).run),
+        # Deadlines are moved by what was lost before any of them is acted on.
+        Task("fair_clocks", tick, FairClocks(session).run),
+        Task(
+            "escrow_clock", tick, EscrowClock(session, services.escrow_manager(session, WORKER), settings).run
+        ),
         Task("payouts", tick, settlement.follow),
         # After what the chain has to say, and ahead of paying: books that were restored from a backup must not pay
         # again what they have forgotten.

@@ -327,7 +327,9 @@ class Escrows(RuleBasedStateMachine):
     def time_passes_and_the_clock_runs(self, hours: int, is_exact: bool) -> None:
         self.now += timedelta(hours=hours, microseconds=0 if is_exact else 1)
         self.clock.move_to(self.now)
-        changed = EscrowClock(self.session, self.services.escrow_manager(self.session, WORKER)).run()
+        changed = EscrowClock(
+            self.session, self.services.escrow_manager(self.session, WORKER), self.services.settings
+        ).run()
         due = 0
         for escrow in self.model_escrows.values():
             if escrow.status == "active" and self.now >= escrow.expires_at:

@@ -70,7 +70,7 @@ def test_an_objection_stops_the_clock_and_a_refund_by_the_arbiter_ends_it(
     disputed = manager(session, services, pair.payer).dispute_escrow(delivered.id, "This is noise.")
     assert disputed.status == "disputed"
     with time_machine.travel(utcnow() + timedelta(days=400), tick=False):
-        assert EscrowClock(session, services.escrow_manager(session, WORKER)).run() == 0
+        assert EscrowClock(session, services.escrow_manager(session, WORKER), services.settings).run() == 0
 
     ruled = manager(session, services, arbiter).refund_escrow(delivered.id, "It is noise indeed.")
 

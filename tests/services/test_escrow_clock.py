@@ -39,7 +39,7 @@ def pair(session: Session, services: Services, time: time_machine.Traveller) -> 
 
 @pytest.fixture
 def clock(session: Session, services: Services) -> EscrowClock:
-    return EscrowClock(session, services.escrow_manager(session, WORKER))
+    return EscrowClock(session, services.escrow_manager(session, WORKER), services.settings)
 
 
 def deliver(session: Session, services: Services, pair: Pair, escrow: Escrow) -> None:

@@ -112,7 +112,7 @@ def _run_until_stopped(chain: RegtestNetwork, port: int) -> None:
     stopping = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stopping.set())
-    programs = [_start_worker(), _start_site(port)]
+    programs = [_start_worker(port), _start_site(port)]
     try:
         while not stopping.wait(BLOCK_SECONDS):
             chain.mine_if_wanted(CONFIRMATIONS["payout_confirmations"])
@@ -125,8 +125,11 @@ def _run_until_stopped(chain: RegtestNetwork, port: int) -> None:
             program.wait(30)
 
 
-def _start_worker() -> subprocess.Popen[bytes]:
-    return subprocess.Popen([sys.executable, "-m", "flask", "--app", "wsgi", "worker"])
+def _start_worker(port: int) -> subprocess.Popen[bytes]:
+    watched = {"DUXOS_WORKER__SITE_URL": f"http://127.0.0.1:{port}/health/live"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "flask", "--app", "wsgi", "worker"], env={**watched, **os.environ}
+    )
 
 
 def _start_site(port: int) -> subprocess.Popen[bytes]:

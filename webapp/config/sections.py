@@ -168,5 +168,5 @@ class WorkerSettings(Section):
 
     tick_seconds: int = Field(2, ge=1, le=3600)
     integrity_check_minutes: int = Field(10, ge=1)
-    outage_after_seconds: int = Field(60, ge=5)
+    outage_after_seconds: int = Field(20, ge=5)
     site_url: str = ""

@@ -56,7 +56,10 @@ class Deposit(Base):
 
 
 class ChainCursor(Base):
-    """How far the chain has been read: one row. `since_block` is deep enough to be read again at every tick."""
+    """How far the chain has been read: one row. `since_block` is deep enough to be read again at every tick.
+
+    `pass_number` belongs to the reading that began last; only that one may write, since its view is the newest.
+    """
 
     __tablename__ = "chain_cursor"
 
@@ -64,4 +67,5 @@ class ChainCursor(Base):
     since_block: Mapped[str] = mapped_column(String(64))
     tip_hash: Mapped[str] = mapped_column(String(64))
     tip_height: Mapped[int]
+    pass_number: Mapped[int] = mapped_column(default=0)
     read_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)

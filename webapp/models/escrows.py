@@ -83,7 +83,7 @@ class Escrow(Base):
     @property
     def terms(self) -> Terms:
         """What the rules of `domain.escrow_states` look at."""
-        return Terms(EscrowStatus(self.status), self.expires_at, self.accept_by)
+        return Terms(EscrowStatus(self.status), self.expires_at, self.accept_by, self.fund_by)
 
 
 class EscrowTransaction(Base):

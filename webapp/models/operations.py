@@ -86,7 +86,7 @@ class OperatorAction(Base):
 
 
 class Pulse(Base):
-    """When a part of the service was last known to work: `worker`, `daemon`, `site`."""
+    """When a part was last known to work: `worker`, `daemon`, `site`, and `service` for all of them together."""
 
     __tablename__ = "pulses"
 
@@ -95,11 +95,16 @@ class Pulse(Base):
 
 
 class Outage(Base):
-    """A time in which people could not use the service: from the last good moment of a part to the next one."""
+    """A time in which people could not rely on the service, from its last good moment to the next one.
+
+    Outages follow each other in id order and never overlap. `parts` names what failed, with commas. `applied_at` is
+    when the last deadline had been extended by it.
+    """
 
     __tablename__ = "outages"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    part: Mapped[str] = mapped_column(String(16))
+    parts: Mapped[str] = mapped_column(String(64))
     started_at: Mapped[datetime] = mapped_column(UtcDateTime)
     ended_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    applied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -21,6 +21,9 @@ class ChainTransaction(Base):
     `change_index` is the output that comes back to the wallet. `payouts` pays people; the other kinds are the
     service's own upkeep: `merge` makes one coin of many, `sweep` takes `amount` to cold storage, `fee_bump` is a child
     that pays for its parent, and `cancel` spends its parent's inputs so that the parent can never confirm.
+
+    `block_height` is where it was when it became final, or how high the chain was when it was given up: neither is
+    forgotten before the chain has grown far beyond. `times_undone` counts how often the chain contradicted it.
     """
 
     __tablename__ = "chain_transactions"
@@ -29,7 +32,7 @@ class ChainTransaction(Base):
             "status IN ('signed', 'unknown', 'broadcast', 'confirmed', 'replaced')", name="status_known"
         ),
         CheckConstraint("kind IN ('payouts', 'merge', 'sweep', 'fee_bump', 'cancel')", name="kind_known"),
-        Index(None, "status"),
+        Index(None, "status", "block_height"),
         Index(None, "parent_id"),
         Index(None, "txid"),
     )
@@ -46,6 +49,8 @@ class ChainTransaction(Base):
     change_index: Mapped[int | None]
     confirmations: Mapped[int] = mapped_column(default=0)
     block_hash: Mapped[str | None] = mapped_column(String(64))
+    block_height: Mapped[int | None]
+    times_undone: Mapped[int] = mapped_column(default=0)
     built_on_block: Mapped[str] = mapped_column(String(64))
     reason: Mapped[str] = mapped_column(String(500), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
@@ -70,7 +75,8 @@ class Payout(Base):
 
     `awaiting_approval` and `held` keep a payout from being queued: the first until an operator has approved the
     amount, the second until one lets it go. With `is_return_requested` the money goes back to the wallet, and not
-    into another transaction, as soon as the present one can never confirm.
+    into another transaction, as soon as the present one can never confirm. `times_undone` counts how often the chain
+    undid it after it was final.
     """
 
     __tablename__ = "payouts"
@@ -113,6 +119,7 @@ class Payout(Base):
     claimed_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     next_attempt_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     attempts: Mapped[int] = mapped_column(default=0)
+    times_undone: Mapped[int] = mapped_column(default=0)
     reason: Mapped[str] = mapped_column(String(500), default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     status_since: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)

@@ -10,10 +10,12 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from webapp.config import Settings
 from webapp.domain.clock import utcnow
 from webapp.domain.escrow_states import Status
 from webapp.domain.exceptions import ConflictError, DuxosError, NotFoundError, PermissionDeniedError
 from webapp.models import Escrow
+from webapp.services import downtime
 from webapp.services.escrow_manager import EscrowManager
 
 log = structlog.get_logger(__name__)
@@ -24,13 +26,18 @@ BATCH = 200
 class EscrowClock:
     """One pass over what is due. Each escrow is a unit of work of its own; someone else may be quicker."""
 
-    def __init__(self, session: Session, manager: EscrowManager) -> None:
+    def __init__(self, session: Session, manager: EscrowManager, settings: Settings) -> None:
         self._session = session
         self._manager = manager
+        self._settings = settings
 
     def run(self) -> int:
-        """Refund and release what is due. Returns how many changed."""
+        """Refund and release what is due. Returns how many changed.
+
+        While the service is out, only what was due before is: the other clocks stand still.
+        """
         now = utcnow()
+        now = downtime.ongoing(self._session, self._settings, now) or now
         expired = self._due(Escrow.status == Status.ACTIVE, Escrow.expires_at <= now, Escrow.expires_at)
         accepted = self._due(Escrow.status == Status.DELIVERED, Escrow.accept_by <= now, Escrow.accept_by)
         return sum([self._refund(each) for each in expired] + [self._release(each) for each in accepted])

@@ -28,6 +28,7 @@ from webapp.domain.roles import PROGRAM, Actor, Role, Scope
 from webapp.models import Dispute, Escrow
 from webapp.models.compare_and_set import changes_one_row
 from webapp.services import audit_trail
+from webapp.services.downtime import fair_terms
 from webapp.services.escrow_terms import TermsReader, checked_reason, creation_detail, parsed_escrow_id
 from webapp.services.secret_box import SecretBox
 from webapp.services.signing_keys import SigningKeys
@@ -238,7 +239,8 @@ class EscrowManager:
     def _check(self, escrow: Escrow, action: Action) -> None:
         if (Status(escrow.status), action) not in MOVES:
             raise _moved_on(escrow)
-        if reason := refusal(escrow.terms, action, self.parties(escrow), utcnow()):
+        terms = fair_terms(self._session, self._settings, escrow)
+        if reason := refusal(terms, action, self.parties(escrow), utcnow()):
             raise PermissionDeniedError(reason)
 
     def _move(self, escrow: Escrow, action: Action, **values: Any) -> None:

@@ -102,6 +102,7 @@ _LOOKS = {
     "released": ("Released", "done-circle", "good"),
     "refunded": ("Refunded", "refund", "back"),
     "disputed": ("Disputed", "scales", "bad"),
+    "deadline_extended": ("More time", "clock", "moving"),
     "resolved": ("Resolved", "split", "good"),
     "payout_queued": ("Payout queued", "clock", "waiting"),
     "payout_redirected": ("Payout redirected", "clock", "waiting"),
@@ -133,6 +134,11 @@ def _note(escrow: Escrow, entry: EscrowTransaction, reader: Reader) -> str:
         case "disputed":
             return (
                 f"{_sentence(detail.get('reason', ''))} The money stays where it is until an arbiter decides."
+            )
+        case "deadline_extended":
+            return (
+                f"The service was out for {detail.get('lost', 'a while')} of the time {detail.get('purpose', '')}, "
+                "so the deadline is as much later."
             )
         case "refunded":
             reason = _sentence(detail.get("reason", ""))

@@ -12,6 +12,7 @@ from webapp.domain.money import split
 from webapp.domain.roles import Actor, Role
 from webapp.models import Escrow, EscrowTransaction, Payout
 from webapp.services import audit_trail, escrow_desk
+from webapp.services.downtime import fair_terms
 from webapp.services.wallet_queries import list_payouts_of_escrow
 from webapp.web.current import db_session, services
 from webapp.web.escrow_story import Happening, Reader, is_final, story
@@ -46,7 +47,8 @@ def view_of(escrow: Escrow, parties: frozenset[Party]) -> EscrowView:
     payer, provider = names[escrow.payer_wallet_id], names[escrow.provider_wallet_id]
     trail = audit_trail.entries(db_session(), escrow.id)
     payouts = list_payouts_of_escrow(db_session(), escrow.id, (escrow.provider_wallet_id,))
-    actions = allowed_actions(escrow.terms, parties, utcnow())
+    terms = fair_terms(db_session(), services().settings, escrow)
+    actions = allowed_actions(terms, parties, utcnow())
     shares = _shares(escrow)
     return EscrowView(
         escrow=escrow,

@@ -18,8 +18,10 @@ from webapp.domain.escrow_states import Action, allowed_actions
 from webapp.domain.money import Amount
 from webapp.domain.roles import Actor, Scope
 from webapp.models import Escrow, EscrowTransaction, Payout
+from webapp.services.downtime import fair_terms
 from webapp.services.escrow_manager import EscrowManager
 from webapp.services.wallet_queries import WalletOverview
+from webapp.web.current import db_session, services
 
 # The view of an action, and the scope that a key needs for it.
 _ACTIONS = {
@@ -57,7 +59,8 @@ def escrow_document(escrow: Escrow, manager: EscrowManager, actor: Actor) -> Esc
 
 
 def _links(escrow: Escrow, manager: EscrowManager, actor: Actor) -> dict[str, str]:
-    allowed = allowed_actions(escrow.terms, manager.parties(escrow), utcnow())
+    terms = fair_terms(db_session(), services().settings, escrow)
+    allowed = allowed_actions(terms, manager.parties(escrow), utcnow())
     links = {
         "self": url_for("api_escrows.show", id=escrow.id),
         "transactions": url_for("api_escrows.list_transactions", id=escrow.id),

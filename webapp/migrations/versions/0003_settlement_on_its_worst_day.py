@@ -28,7 +28,8 @@ def upgrade():
         table.add_column(
             sa.Column("is_return_requested", sa.Boolean(), nullable=False, server_default=sa.false())
         )
-    _drop_defaults("payouts", "requested_by", "is_return_requested")
+        table.add_column(sa.Column("times_undone", sa.Integer(), nullable=False, server_default="0"))
+    _drop_defaults("payouts", "requested_by", "is_return_requested", "times_undone")
     op.create_index(op.f("ix_payouts_wallet_id_created_at"), "payouts", ["wallet_id", "created_at"])
     op.create_index(op.f("ix_payouts_status_status_since"), "payouts", ["status", "status_since"])
     _widen_escrows()
@@ -58,9 +59,10 @@ def _make_operations():
     op.create_table(
         "outages",
         sa.Column("id", sa.Integer(), nullable=False),
-        sa.Column("part", sa.String(16), nullable=False),
+        sa.Column("parts", sa.String(64), nullable=False),
         sa.Column("started_at", MOMENT, nullable=False),
         sa.Column("ended_at", MOMENT, nullable=False),
+        sa.Column("applied_at", MOMENT),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_outages")),
     )
 
@@ -153,9 +155,11 @@ def _widen_transactions():
         table.add_column(sa.Column("amount", sa.BigInteger(), nullable=False, server_default="0"))
         table.add_column(sa.Column("size", sa.Integer(), nullable=False, server_default="0"))
         table.add_column(sa.Column("change_index", sa.Integer()))
+        table.add_column(sa.Column("block_height", sa.Integer()))
+        table.add_column(sa.Column("times_undone", sa.Integer(), nullable=False, server_default="0"))
     op.execute("UPDATE chain_transactions SET size = length(signed_hex) / 2")
     with op.batch_alter_table("chain_transactions") as table:
-        for column in ("kind", "amount", "size"):
+        for column in ("kind", "amount", "size", "times_undone"):
             table.alter_column(column, server_default=None)
         table.create_check_constraint(
             op.f("ck_chain_transactions_kind_known"),
@@ -165,6 +169,10 @@ def _widen_transactions():
             op.f("fk_chain_transactions_parent_id"), "chain_transactions", ["parent_id"], ["id"]
         )
     op.create_index(op.f("ix_chain_transactions_parent_id"), "chain_transactions", ["parent_id"])
+    op.drop_index(op.f("ix_chain_transactions_status"), "chain_transactions")
+    op.create_index(
+        op.f("ix_chain_transactions_status_block_height"), "chain_transactions", ["status", "block_height"]
+    )
 
 
 def _widen_payouts(states, length):
@@ -228,6 +236,9 @@ def _widen_deposits():
         )
         table.create_check_constraint(op.f("ck_deposits_held_within_amount"), "held_amount <= amount")
     _drop_defaults("deposits", "held_amount", "disposition")
+    with op.batch_alter_table("chain_cursor") as table:
+        table.add_column(sa.Column("pass_number", sa.Integer(), nullable=False, server_default="0"))
+    _drop_defaults("chain_cursor", "pass_number")
     op.create_index(op.f("ix_deposits_escrow_id"), "deposits", ["escrow_id"])
 
 
@@ -263,7 +274,7 @@ def downgrade():
     op.drop_index(op.f("ix_payouts_status_status_since"), "payouts")
     op.drop_index(op.f("ix_payouts_wallet_id_created_at"), "payouts")
     with op.batch_alter_table("payouts") as table:
-        for column in ("requested_by", "approved_by", "is_return_requested"):
+        for column in ("requested_by", "approved_by", "is_return_requested", "times_undone"):
             table.drop_column(column)
     op.execute("UPDATE payouts SET status = 'queued' WHERE status IN ('awaiting_approval', 'held')")
     _widen_payouts(PAYOUT_STATES, 16)
@@ -282,6 +293,8 @@ def downgrade():
 
 
 def _narrow_deposits():
+    with op.batch_alter_table("chain_cursor") as table:
+        table.drop_column("pass_number")
     op.drop_index(op.f("ix_deposits_escrow_id"), "deposits")
     with op.batch_alter_table("deposits") as table:
         table.drop_constraint(op.f("ck_deposits_held_within_amount"), type_="check")
@@ -321,8 +334,18 @@ def _narrow_escrows():
 
 def _narrow_transactions():
     op.drop_index(op.f("ix_chain_transactions_parent_id"), "chain_transactions")
+    op.drop_index(op.f("ix_chain_transactions_status_block_height"), "chain_transactions")
     with op.batch_alter_table("chain_transactions") as table:
         table.drop_constraint(op.f("ck_chain_transactions_kind_known"), type_="check")
         table.drop_constraint(op.f("fk_chain_transactions_parent_id"), type_="foreignkey")
-        for column in ("kind", "parent_id", "amount", "size", "change_index"):
+        for column in (
+            "kind",
+            "parent_id",
+            "amount",
+            "size",
+            "change_index",
+            "block_height",
+            "times_undone",
+        ):
             table.drop_column(column)
+    op.create_index(op.f("ix_chain_transactions_status"), "chain_transactions", ["status"])

@@ -1,0 +1,117 @@
+"""After an outage: every live escrow's deadlines are moved by it, and its timeline says so.
+
+What has not been moved yet is judged as if it had been (`downtime.fair_terms`), so the order does not matter to
+anybody; those whose deadline is nearest come first.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
+
+from webapp.domain.clock import to_rfc3339, utcnow
+from webapp.domain.escrow_states import Status
+from webapp.domain.fair_time import Pause, extended, in_words
+from webapp.models import Escrow, Outage
+from webapp.services import audit_trail
+from webapp.services.downtime import unapplied
+from webapp.services.unit_of_work import unit_of_work
+
+CHUNK = 100
+CHUNKS_PER_RUN = 20
+# The clocks that run in each state: (deadline, what the moment is called on the timeline).
+_CLOCKS = {
+    Status.PENDING: (("fund_by", "to pay"), ("expires_at", "to deliver")),
+    Status.ACTIVE: (("expires_at", "to deliver"),),
+    Status.DELIVERED: (("accept_by", "to object"),),
+}
+
+
+class FairClocks:
+    """The worker's pass over the escrows that an outage has touched."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def run(self) -> int:
+        """Extend what is left of at most `CHUNKS_PER_RUN` chunks. Returns how many escrows were looked at."""
+        latest = self._latest_unapplied()
+        if latest is None:
+            return 0
+        done = 0
+        for _ in range(CHUNKS_PER_RUN):
+            ids = self._due(latest)
+            if not ids:
+                self._finish(latest)
+                break
+            for escrow_id in ids:
+                self._extend(escrow_id, latest.id)
+            done += len(ids)
+        return done
+
+    def _latest_unapplied(self) -> Outage | None:
+        statement = select(Outage).where(Outage.applied_at.is_(None)).order_by(Outage.id.desc()).limit(1)
+        found = self._session.scalars(statement).first()
+        self._session.commit()
+        return found
+
+    def _due(self, latest: Outage) -> Sequence[uuid.UUID]:
+        """Live escrows that were there before the outage ended and have not been extended for it."""
+        nearest = func.coalesce(Escrow.accept_by, Escrow.expires_at)
+        ids = self._session.scalars(
+            select(Escrow.id)
+            .where(
+                Escrow.status.in_(_CLOCKS),
+                Escrow.outage_id < latest.id,
+                Escrow.created_at < latest.ended_at,
+            )
+            .order_by(nearest)
+            .limit(CHUNK)
+        ).all()
+        self._session.commit()
+        return ids
+
+    def _extend(self, escrow_id: uuid.UUID, latest_id: int) -> None:
+        """Move one escrow's deadlines and tell its timeline; each is a unit of work of its own, repeated harmlessly."""
+        with unit_of_work(self._session):
+            escrow = self._session.get_one(
+                Escrow, escrow_id, populate_existing=True, with_for_update={"of": Escrow}
+            )
+            if escrow.outage_id >= latest_id:
+                return
+            pauses = unapplied(self._session, escrow)
+            escrow.outage_id = latest_id
+            for column, purpose in _CLOCKS.get(Status(escrow.status), ()):
+                self._move(escrow, column, purpose, pauses)
+
+    def _move(self, escrow: Escrow, column: str, purpose: str, pauses: list[Pause]) -> None:
+        before: datetime | None = getattr(escrow, column)
+        if before is None:
+            return
+        started = escrow.delivered_at if column == "accept_by" else escrow.created_at
+        after = extended(before, started or escrow.created_at, pauses)
+        if after == before:
+            return
+        setattr(escrow, column, after)
+        escrow.updated_at = utcnow()
+        detail = {
+            "deadline": column,
+            "purpose": purpose,
+            "from": to_rfc3339(before),
+            "to": to_rfc3339(after),
+            "lost": in_words(after - before),
+        }
+        audit_trail.append(self._session, escrow.id, "deadline_extended", "worker", detail=detail)
+
+    def _finish(self, latest: Outage) -> None:
+        with unit_of_work(self._session):
+            self._session.execute(
+                update(Outage)
+                .where(Outage.id <= latest.id, Outage.applied_at.is_(None))
+                .values(applied_at=utcnow())
+                .execution_options(synchronize_session=False)
+            )
