@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
+from tests.support.arrivals import credit_payment, see_payment, stock_addresses
 from tests.support.money import credit
 from tests.support.people import Pair, make_escrow, make_pair, manager, signature
 from webapp.domain.money import Amount
@@ -56,7 +57,9 @@ class Books:
 
 @pytest.fixture
 def books(session: Session, services: Services) -> Books:
-    """An active, a delivered, a refunded and a released escrow, a payout under way, a deposit, checkpoints."""
+    """An active, a delivered, a refunded and a released escrow, a payout under way, checkpoints; and escrows with an
+    address of their own: one that waits with a part of its amount, one that ended so, one that was paid for.
+    """
     pair = make_pair(session, services)
     credit(session, pair.payer.wallet_id, "1000")
     make_escrow(session, services, pair, "1")
@@ -66,6 +69,11 @@ def books(session: Session, services: Services) -> Books:
     as_provider.refund_escrow(refunded.id, "no")
     manager(session, services, pair.payer).release_escrow(released.id, "ab" * 32, signature(pair, released))
     services.wallets(session).payouts.withdraw(pair.payer.wallet_id, ADDRESS, Amount.parse("5"))
+    stock_addresses(session, 3)
+    for amount in ("4", "6", "5"):
+        own = make_escrow(session, services, pair, "6", funding="deposit")
+        credit_payment(session, services.settings, see_payment(session, own, amount))
+    as_provider.refund_escrow(own.id, "too little")
     assert CheckpointFolder(session).run()
     return Books(session, pair)
 
@@ -86,6 +94,18 @@ FORGERIES = {
         "UPDATE escrows SET status = 'active' WHERE status = 'refunded'",
         "UPDATE escrows SET status = 'refunded' WHERE status = 'active'",
         "UPDATE escrows SET amount = amount + 1, provider_amount = provider_amount + 1 WHERE status = 'delivered'",
+        "UPDATE escrows SET deposited_amount = deposited_amount - 1 WHERE status = 'pending'",
+        "UPDATE escrows SET status = 'active' WHERE status = 'pending'",
+        "UPDATE escrows SET status = 'pending' WHERE status = 'refunded' AND funding = 'deposit'",
+    ],
+    "escrow differs from what was paid into it": [
+        "UPDATE escrows SET deposited_amount = deposited_amount + 1 WHERE status = 'pending'",
+        "UPDATE escrows SET deposited_amount = deposited_amount + 1 WHERE status = 'active' AND funding = 'balance'",
+        "UPDATE escrows SET status = 'active' WHERE status = 'pending'",
+        "UPDATE deposits SET held_amount = held_amount - 1",
+        "UPDATE deposits SET escrow_id = NULL",
+        "UPDATE escrows SET funding = 'deposit' WHERE status = 'released'",
+        "DELETE FROM deposits",
     ],
     "entry without postings": [
         "INSERT INTO journal_entries (key, kind, created_at) VALUES ('forged', 'test', CURRENT_TIMESTAMP)",
@@ -102,6 +122,8 @@ FORGERIES = {
         "UPDATE escrows SET status = 'refunded' WHERE status = 'released'",
         "UPDATE escrows SET status = 'released' WHERE status = 'refunded'",
         "UPDATE escrows SET amount = amount + 1, provider_amount = provider_amount + 1 WHERE status = 'released'",
+        "UPDATE escrows SET deposited_amount = deposited_amount + 1 WHERE status = 'refunded' AND funding = 'deposit'",
+        "UPDATE escrows SET status = 'refunded' WHERE status = 'pending'",
     ],
     "release differs from what was agreed": [
         "UPDATE escrows SET provider_amount = provider_amount - 1, community_amount = community_amount + 1"
@@ -157,6 +179,7 @@ TRAIL_FORGERIES = [
     "UPDATE escrow_transactions SET previous_hash = hash WHERE sequence = 2",
     "DELETE FROM escrow_transactions WHERE kind = 'created'",
     "DELETE FROM escrow_transactions WHERE kind = 'released'",
+    "DELETE FROM escrow_transactions WHERE kind = 'funded'",
     "DELETE FROM escrow_transactions",
 ]
 

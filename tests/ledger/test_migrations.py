@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Iterator
 
 import flask_migrate
@@ -92,3 +93,65 @@ def test_downgrading_to_nothing_and_upgrading_again_gives_the_same_schema() -> N
     flask_migrate.upgrade()
     assert differences() == []
     assert (triggers(), check_constraints()) == before
+
+
+OLD_ROWS = """
+INSERT INTO users (id, email, password_hash, role, is_active, created_at)
+  VALUES (1, 'a@example.org', 'x', 'payer', true, '2030-01-01');
+INSERT INTO wallets (id, user_id, name, available, held, is_frozen, created_at)
+  VALUES (1, 1, 'Main', 0, 0, false, '2030-01-01');
+INSERT INTO deposit_addresses (address, wallet_id, created_at, assigned_at)
+  VALUES ('given', 1, '2030-01-01', '2030-01-01'), ('stock', NULL, '2030-01-01', NULL);
+INSERT INTO deposits (id, wallet_id, address, txid, vout, amount, status, confirmations, credit_round, shortfall,
+                      first_seen_at)
+  VALUES (1, 1, 'given', 'aa', 0, 5, 'seen', 0, 0, 0, '2030-01-01');
+INSERT INTO chain_cursor (id, since_block, tip_hash, tip_height, read_at) VALUES (1, 'bb', 'cc', 700, '2030-01-01');
+INSERT INTO chain_transactions (id, status, txid, signed_hex, fee, confirmations, built_on_block, reason, created_at)
+  VALUES (:final, 'confirmed', 'dd', :hex, 9, 6, 'bb', '', '2030-01-01'),
+         (:sent, 'broadcast', 'ee', :hex, 9, 0, 'bb', '', '2030-01-01');
+INSERT INTO chain_transaction_inputs (transaction_id, txid, vout) VALUES (:sent, 'ff', 1);
+INSERT INTO payouts (id, wallet_id, address, status, gross, fee, net, fee_paid_by, transaction_id, output_index,
+                     next_attempt_at, attempts, reason, created_at, status_since)
+  VALUES (:payout, 1, 'out', 'broadcast', 10, 1, 9, 'recipient', :sent, 0, '2030-01-01', 1, '', '2030-01-01',
+          '2030-01-01')
+"""
+
+
+@pytest.mark.usefixtures("database")
+def test_rows_of_before_mean_the_same_afterwards() -> None:
+    flask_migrate.downgrade(revision="0002")
+    # One input, two outputs: the payee's and the change.
+    script = "76a914" + "00" * 20 + "88ac"
+    output = "0100000000000000" + "19" + script
+    signed_hex = (
+        "02000000" + "01" + "ff" * 32 + "00000000" + "00" + "ffffffff" + "02" + output * 2 + "00000000"
+    )
+    names = {name: uuid.uuid4().hex for name in ("final", "sent", "payout")}
+    with db.engine.connect() as connection:
+        for statement in OLD_ROWS.split(";"):
+            used = {
+                name: value for name, value in {**names, "hex": signed_hex}.items() if f":{name}" in statement
+            }
+            connection.execute(text(statement), used)
+        connection.commit()
+    flask_migrate.upgrade()
+    with db.engine.connect() as connection:
+
+        def rows(statement: str) -> list[tuple[object, ...]]:
+            return [tuple(row) for row in connection.execute(text(statement))]
+
+        assert rows("SELECT address, purpose FROM deposit_addresses ORDER BY address") == [
+            ("given", "wallet"),
+            ("stock", "stock"),
+        ]
+        assert rows(
+            "SELECT status, kind, size, block_height, change_index FROM chain_transactions ORDER BY status"
+        ) == [
+            ("broadcast", "payouts", len(signed_hex) // 2, None, 1),
+            ("confirmed", "payouts", len(signed_hex) // 2, 700, None),
+        ]
+        assert rows("SELECT requested_by, is_return_requested FROM payouts") == [("worker", False)]
+        assert rows("SELECT held_amount, disposition FROM deposits") == [(0, "balance")]
+        for table in ("payouts", "deposits", "deposit_addresses", "wallets", "users"):
+            connection.execute(text(f"DELETE FROM {table}"))
+        connection.commit()

@@ -7,11 +7,11 @@ raises ConfigurationError that names it. Amounts of FLOP may be written as numbe
 import os
 import secrets as random
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 from cryptography.fernet import Fernet
-from pydantic import ValidationError
+from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from webapp.config.sections import (
@@ -24,7 +24,8 @@ from webapp.config.sections import (
     WalletSettings,
     WorkerSettings,
 )
-from webapp.domain.exceptions import ConfigurationError
+from webapp.domain.addresses import check_address
+from webapp.domain.exceptions import ConfigurationError, InvalidAddressError
 
 __all__ = [
     "CommunityFundSettings",
@@ -73,6 +74,16 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """The environment wins over the file."""
         return env_settings, init_settings
+
+    @model_validator(mode="after")
+    def _is_cold_address_payable(self) -> Self:
+        address = self.custody.cold_address
+        if address is not None:
+            try:
+                check_address(address, self.wallet.network)
+            except InvalidAddressError as error:
+                raise ValueError(f"custody.cold_address: {error.fields['address']}") from None
+        return self
 
     @property
     def database_url(self) -> str:
@@ -169,5 +180,8 @@ def _explanation(error: ValidationError) -> str:
     for problem in error.errors(include_url=False, include_input=False, include_context=False):
         key = ".".join(str(part) for part in problem["loc"])
         message = problem["msg"].removeprefix("Value error, ")
-        lines.append(f"{key}: {'there is no such key' if problem['type'] == 'extra_forbidden' else message}")
+        if problem["type"] == "extra_forbidden":
+            message = "there is no such key"
+        # What concerns several sections names its key itself.
+        lines.append(f"{key}: {message}" if key else message)
     return "; ".join(lines)

@@ -1,9 +1,18 @@
 """The sections of the settings: every key, its type, its bounds and its default. Amounts are FLOP."""
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from cryptography.fernet import Fernet
-from pydantic import BaseModel, ConfigDict, Field, PlainValidator, SecretStr, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    SecretStr,
+    ValidationInfo,
+    field_validator,
+)
 
 from webapp.domain.exceptions import InvalidAmountError
 from webapp.domain.money import MAX_BASE_UNITS, Amount
@@ -69,6 +78,13 @@ class SecuritySettings(Section):
             raise ValueError("cannot be switched off: this service moves money")
         return value
 
+    @field_validator("metrics_token")
+    @classmethod
+    def _is_no_guess(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and len(value.get_secret_value()) < 16:
+            raise ValueError("must have at least 16 characters, or be null")
+        return value
+
     @field_validator("secret_key")
     @classmethod
     def _long_enough(cls, value: SecretStr) -> SecretStr:
@@ -132,8 +148,30 @@ class CustodySettings(Section):
     approval_above: FlopAmount | None = None
     hot_wallet_ceiling: FlopAmount | None = None
     hot_wallet_target: FlopAmount | None = None
-    cold_address: str | None = None
+    cold_address: str | None = Field(None, validate_default=True)
     solvency_interval_hours: int = Field(24, ge=1)
+
+    @field_validator("hot_wallet_target")
+    @classmethod
+    def _is_below_the_ceiling(cls, value: Amount | None, info: ValidationInfo) -> Amount | None:
+        ceiling = info.data.get("hot_wallet_ceiling")
+        if value is not None and (ceiling is None or value >= ceiling):
+            raise ValueError("must be below custody.hot_wallet_ceiling, which has to be set")
+        return value
+
+    @field_validator("cold_address")
+    @classmethod
+    def _takes_what_is_above_the_ceiling(cls, value: str | None, info: ValidationInfo) -> str | None:
+        if value is None and info.data.get("hot_wallet_ceiling") is not None:
+            raise ValueError("is needed for custody.hot_wallet_ceiling: coins above it are sent there")
+        return value
+
+    @property
+    def sweep_target(self) -> Amount | None:
+        """What a sweep leaves in the daemon, besides what waiting payouts need; None without a ceiling."""
+        if self.hot_wallet_ceiling is None:
+            return None
+        return self.hot_wallet_target or Amount(self.hot_wallet_ceiling.base_units * 4 // 5)
 
 
 class EscrowSettings(Section):
@@ -170,3 +208,11 @@ class WorkerSettings(Section):
     integrity_check_minutes: int = Field(10, ge=1)
     outage_after_seconds: int = Field(20, ge=5)
     site_url: str = ""
+
+    @field_validator("site_url")
+    @classmethod
+    def _is_web_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and not (parts.scheme in ("http", "https") and parts.hostname):
+            raise ValueError("must be empty, or begin with http:// or https:// and name a host")
+        return value

@@ -49,21 +49,34 @@ _CHECKS: dict[str, str] = {
     "held differs from live escrows": """
         SELECT 'wallet ' || w.id, COALESCE(e.total, 0), w.held
         FROM wallets w
-        LEFT JOIN (SELECT payer_wallet_id, SUM(amount) AS total FROM escrows
-                   WHERE status IN ('active', 'delivered', 'disputed') GROUP BY payer_wallet_id) e
+        LEFT JOIN (SELECT payer_wallet_id,
+                          SUM(CASE status WHEN 'pending' THEN deposited_amount ELSE amount END) AS total
+                   FROM escrows WHERE status IN ('pending', 'active', 'delivered', 'disputed')
+                   GROUP BY payer_wallet_id) e
           ON e.payer_wallet_id = w.id
         WHERE w.held <> COALESCE(e.total, 0)
     """,
-    # A final escrow moved its money, once, in full.
+    # A final escrow moved its money, once, in full: one that was never paid for, what it had of it.
     "final escrow without its entry": """
         SELECT 'escrow ' || e.id, e.amount, COALESCE(m.total, 0)
-        FROM escrows e
+        FROM (SELECT id, status, CASE WHEN status = 'refunded' AND funding = 'deposit' THEN deposited_amount
+                                      ELSE amount END AS amount FROM escrows) e
         LEFT JOIN (SELECT j.escrow_id, j.kind, SUM(p.amount) AS total FROM journal_entries j
                    JOIN postings p ON p.journal_entry_id = j.id GROUP BY j.escrow_id, j.kind) m
           ON m.escrow_id = e.id AND m.kind = CASE e.status WHEN 'released' THEN 'escrow_release'
                                                            WHEN 'refunded' THEN 'escrow_refund'
                                                            ELSE 'escrow_resolve' END
         WHERE e.status IN ('released', 'refunded', 'resolved') AND e.amount <> COALESCE(m.total, 0)
+    """,
+    # An escrow that is paid for by deposits has what was put into it, all of it once work may begin.
+    "escrow differs from what was paid into it": """
+        SELECT 'escrow ' || e.id, e.due, COALESCE(d.total, 0)
+        FROM (SELECT id, deposited_amount, CASE WHEN funding = 'deposit' AND status NOT IN ('pending', 'refunded')
+                                                THEN amount ELSE deposited_amount END AS due FROM escrows) e
+        LEFT JOIN (SELECT escrow_id, SUM(held_amount) AS total FROM deposits
+                   WHERE escrow_id IS NOT NULL GROUP BY escrow_id) d
+          ON d.escrow_id = e.id
+        WHERE e.due <> COALESCE(d.total, 0) OR e.due <> e.deposited_amount
     """,
     # A release paid the provider and the fund of that escrow what it had promised to each.
     "release differs from what was agreed": """

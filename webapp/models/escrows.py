@@ -81,6 +81,11 @@ class Escrow(Base):
     refunded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
     @property
+    def held_amount(self) -> Amount:
+        """What of the payer's it holds while it lives, and held last after that."""
+        return self.amount if self.funding == "balance" else self.deposited_amount
+
+    @property
     def terms(self) -> Terms:
         """What the rules of `domain.escrow_states` look at."""
         return Terms(EscrowStatus(self.status), self.expires_at, self.accept_by, self.fund_by)

@@ -94,7 +94,7 @@ class Payout(Base):
             name="net_is_exact",
         ),
         Index(None, "wallet_id", "id"),
-        Index(None, "wallet_id", "created_at"),
+        Index(None, "wallet_id", "transaction_id"),
         Index(None, "status", "next_attempt_at"),
         Index(None, "status", "status_since"),
         Index(None, "escrow_id"),

@@ -55,7 +55,7 @@ class UnexplainedCoin(Base):
     """An output that pays the daemon's wallet at an address that was never given out.
 
     It is `open` until an operator says whose it is: a wallet's (`assigned`), or the operator's own (`ours`). `gone`:
-    the chain undid it.
+    the chain undid it. Block and depth are kept up while it is open.
     """
 
     __tablename__ = "unexplained_coins"
@@ -71,6 +71,8 @@ class UnexplainedCoin(Base):
     address: Mapped[str] = mapped_column(String(64))
     amount: Mapped[Amount] = mapped_column(AmountType)
     confirmations: Mapped[int] = mapped_column(default=0)
+    block_hash: Mapped[str | None] = mapped_column(String(64))
+    block_height: Mapped[int | None]
     status: Mapped[str] = mapped_column(String(16), default="open")
     wallet_id: Mapped[int | None] = mapped_column(ForeignKey("wallets.id"))
     first_seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
@@ -79,7 +81,10 @@ class UnexplainedCoin(Base):
 
 
 class SolvencyStatement(Base):
-    """A published proof that the coins cover what is owed: `document` is what is published, signatures included."""
+    """A published proof that the coins cover what is owed: `document` is what is published, signatures included.
+
+    `subtrees` are hash and sum of the nodes over each block of leaves: a proof needs no others than its own blocks.
+    """
 
     __tablename__ = "solvency_statements"
 
@@ -90,6 +95,7 @@ class SolvencyStatement(Base):
     liabilities: Mapped[int] = mapped_column(BigInteger)
     reserves: Mapped[int] = mapped_column(BigInteger)
     document: Mapped[dict[str, Any]] = mapped_column(JsonDocument)
+    subtrees: Mapped[list[Any]] = mapped_column(JsonDocument)
     published_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
 
 

@@ -2,6 +2,7 @@
 
 import sqlalchemy as sa
 from alembic import op
+from embit.transaction import Transaction
 from sqlalchemy.dialects import postgresql
 
 revision = "0003"
@@ -30,7 +31,7 @@ def upgrade():
         )
         table.add_column(sa.Column("times_undone", sa.Integer(), nullable=False, server_default="0"))
     _drop_defaults("payouts", "requested_by", "is_return_requested", "times_undone")
-    op.create_index(op.f("ix_payouts_wallet_id_created_at"), "payouts", ["wallet_id", "created_at"])
+    op.create_index(op.f("ix_payouts_wallet_id_transaction_id"), "payouts", ["wallet_id", "transaction_id"])
     op.create_index(op.f("ix_payouts_status_status_since"), "payouts", ["status", "status_since"])
     _widen_escrows()
     _widen_addresses()
@@ -104,6 +105,8 @@ def _make_reserves():
         sa.Column("address", sa.String(64), nullable=False),
         sa.Column("amount", sa.BigInteger(), nullable=False),
         sa.Column("confirmations", sa.Integer(), nullable=False),
+        sa.Column("block_hash", sa.String(64)),
+        sa.Column("block_height", sa.Integer()),
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("wallet_id", sa.Integer()),
         sa.Column("first_seen_at", MOMENT, nullable=False),
@@ -126,6 +129,7 @@ def _make_reserves():
         sa.Column("liabilities", sa.BigInteger(), nullable=False),
         sa.Column("reserves", sa.BigInteger(), nullable=False),
         sa.Column("document", JSON, nullable=False),
+        sa.Column("subtrees", JSON, nullable=False),
         sa.Column("published_at", MOMENT, nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_solvency_statements")),
     )
@@ -158,6 +162,8 @@ def _widen_transactions():
         table.add_column(sa.Column("block_height", sa.Integer()))
         table.add_column(sa.Column("times_undone", sa.Integer(), nullable=False, server_default="0"))
     op.execute("UPDATE chain_transactions SET size = length(signed_hex) / 2")
+    _remember_depth()
+    _remember_change()
     with op.batch_alter_table("chain_transactions") as table:
         for column in ("kind", "amount", "size", "times_undone"):
             table.alter_column(column, server_default=None)
@@ -173,6 +179,35 @@ def _widen_transactions():
     op.create_index(
         op.f("ix_chain_transactions_status_block_height"), "chain_transactions", ["status", "block_height"]
     )
+
+
+def _remember_depth():
+    """What was final or given up is watched for as long as if it had become so at the last block that was read."""
+    op.execute(
+        "UPDATE chain_transactions SET block_height = (SELECT tip_height FROM chain_cursor WHERE id = 1) "
+        "WHERE status IN ('confirmed', 'replaced')"
+    )
+
+
+def _remember_change():
+    """The change of a transaction that is on its way is the one output that no payout names."""
+    connection = op.get_bind()
+    on_their_way = connection.execute(
+        sa.text(
+            "SELECT id, signed_hex FROM chain_transactions WHERE status IN ('signed', 'unknown', 'broadcast')"
+        )
+    ).all()
+    for transaction_id, signed_hex in on_their_way:
+        named = connection.execute(
+            sa.text("SELECT output_index FROM payouts WHERE transaction_id = :id"), {"id": transaction_id}
+        ).scalars()
+        outputs = len(Transaction.from_string(signed_hex).vout)
+        others = set(range(outputs)) - set(named)
+        if len(others) == 1:
+            connection.execute(
+                sa.text("UPDATE chain_transactions SET change_index = :index WHERE id = :id"),
+                {"index": others.pop(), "id": transaction_id},
+            )
 
 
 def _widen_payouts(states, length):
@@ -272,7 +307,7 @@ def downgrade():
     _narrow_addresses()
     _narrow_escrows()
     op.drop_index(op.f("ix_payouts_status_status_since"), "payouts")
-    op.drop_index(op.f("ix_payouts_wallet_id_created_at"), "payouts")
+    op.drop_index(op.f("ix_payouts_wallet_id_transaction_id"), "payouts")
     with op.batch_alter_table("payouts") as table:
         for column in ("requested_by", "approved_by", "is_return_requested", "times_undone"):
             table.drop_column(column)
