@@ -18,6 +18,7 @@ from webapp.domain.addresses import is_address
 from webapp.domain.exceptions import (
     InvalidAddressError,
     RpcRefusedError,
+    RpcUnavailableError,
     RpcUnknownOutcomeError,
     SigningIncompleteError,
     WalletInsufficientFundsError,
@@ -82,12 +83,22 @@ class TestFlopcoinDialect:
         self, daemon: ReplayDaemon, wallet: DaemonWallet
     ) -> None:
         wallet.dialect()
-        daemon.answer("signrawtransactionwithwallet", result="usage", code=-1)
-        daemon.answer("getaddressinfo", result="usage", code=-1)
+        for method in ("signrawtransactionwithwallet", "getaddressinfo"):
+            daemon.answer(method, result=f'{method} "argument" ( "option" )', code=-1)
         assert wallet.dialect().name == "0.14-style"
         daemon.inject(Fault(hang_up=True))
         wallet.tip()
         assert wallet.dialect().name == "0.21-style"
+
+    def test_an_accident_while_probing_is_not_taken_for_knowledge(
+        self, daemon: ReplayDaemon, wallet: DaemonWallet
+    ) -> None:
+        for code, said in ((-1, "std::bad_alloc"), (-32603, "signrawtransactionwithwallet failed")):
+            daemon.answer("signrawtransactionwithwallet", result=said, code=code)
+            with pytest.raises(RpcUnavailableError, match="stumbled over it"):
+                wallet.dialect()
+        daemon.answer("signrawtransactionwithwallet", result="Method not found", code=-32601)
+        assert wallet.dialect().sign_method == "signrawtransaction"
 
     def test_a_daemon_without_a_wallet_is_named(self) -> None:
         with ReplayDaemon([]) as bare:
@@ -199,10 +210,11 @@ class TestFlopcoinDialect:
     def test_a_lost_answer_to_a_broadcast_is_unknown_and_sent_once(
         self, daemon: ReplayDaemon, wallet: DaemonWallet
     ) -> None:
+        wallet.dialect()
         daemon.inject(Fault(cut_body=True))
         with pytest.raises(RpcUnknownOutcomeError):
             wallet.send_raw("00")
-        assert daemon.calls("sendrawtransaction") == [["00"]]
+        assert daemon.calls("sendrawtransaction") == [["00", True]]
 
     def test_too_little_money_for_a_transaction(self, daemon: ReplayDaemon, wallet: DaemonWallet) -> None:
         daemon.answer("createrawtransaction", result="00")

@@ -241,11 +241,7 @@ def test_a_refused_or_unauthorised_read_is_not_repeated(daemon: ReplayDaemon) ->
 
 
 def test_a_warming_up_daemon_is_waited_for_a_little(daemon: ReplayDaemon, rpc: WalletRpc) -> None:
-    warming = Fault(
-        status=500,
-        body=b'{"result":null,"error":{"code":-28,"message":"Verifying blocks..."},"id":1}',
-        media_type="application/json",
-    )
+    warming = Fault(code=-28, body=b"Verifying blocks...")
     daemon.inject(warming, warming)
     assert rpc.read("getblockhash", 0)
     daemon.inject(*[warming] * 4)

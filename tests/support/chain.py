@@ -7,9 +7,11 @@ empty and belongs to one test (`fresh_wallet`): coins in the daemon can be compa
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
+from decimal import Decimal
 from functools import partial
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 from tests.support.daemon import RegtestDaemon
 from tests.support.processes import wait_until
@@ -88,20 +90,62 @@ class Chain:
         for daemon in (self.custody, self.miner):
             daemon.rpc("syncwithvalidationinterfacequeue")
 
-    def reorganise(self, depth: int) -> list[str]:
-        """Replace the last `depth` blocks by `depth + 1` empty ones, whose hashes are returned.
+    def reorganise(
+        self, depth: int, blocks: Sequence[Sequence[str]] = (), *, is_by_hand: bool = True
+    ) -> list[str]:
+        """Replace the last `depth` blocks by `depth + 1` new ones, whose hashes are returned.
 
-        What the old ones held is unconfirmed again, and in both mempools.
+        `blocks` are the transactions (hex) of the first new ones, parents before children; the others are empty. What
+        the old ones held and the new ones allow is unconfirmed again: in both mempools, but for what an operator who
+        takes blocks back by hand loses, which is everything beyond the last ten. Otherwise custody follows the longer
+        chain of another miner by itself.
         """
+        assert len(blocks) <= depth + 1, "there are not so many new blocks"
         self.sync()
         first_undone = self.miner.rpc("getblockhash", self.miner.rpc("getblockcount") - depth + 1)
-        for daemon in (self.custody, self.miner):
+        self.custody.rpc("setnetworkactive", is_by_hand)
+        for daemon in (self.custody, self.miner) if is_by_hand else (self.miner,):
             daemon.rpc("invalidateblock", first_undone)
         # The same reward in the same second would make the very block that was just declared invalid.
         other_address = self.new_outside_address()
-        hashes = [self.miner.rpc("generateblock", other_address, [])["hash"] for _ in range(depth + 1)]
+        contents = [*map(list, blocks), *([] for _ in range(depth + 1 - len(blocks)))]
+        hashes = [self.miner.rpc("generateblock", other_address, each)["hash"] for each in contents]
+        self.custody.rpc("setnetworkactive", True)
         self.sync()
         return hashes
+
+    def hex_of(self, txid: str) -> str:
+        """The bytes of a transaction that either wallet has."""
+        for daemon in (self.miner, self.custody):
+            try:
+                found: str = daemon.rpc("gettransaction", txid)["hex"]
+            except RpcRefusedError:
+                continue
+            return found
+        raise AssertionError(f"nobody knows {txid}")
+
+    def double_spend(self, txid: str, *, pays: dict[str, str] | None = None) -> str:
+        """A transaction (hex) of the miner that spends the coins of one that it sent, and pays itself or others.
+
+        `pays` maps addresses to amounts, which must not be more than what the coins are worth.
+        """
+        original = self.miner.rpc("decoderawtransaction", self.hex_of(txid))
+        points = [{"txid": each["txid"], "vout": each["vout"]} for each in original["vin"]]
+        coins = [{**each, **self._output(each["txid"], each["vout"])} for each in points]
+        rest = sum(coin["amount"] for coin in coins) - sum(map(Decimal, (pays or {}).values()))
+        outputs = dict(pays or {})
+        if rest > Decimal("0.02"):
+            outputs[self.new_outside_address()] = f"{rest - Decimal('0.01'):.8f}"
+        raw = self.miner.rpc("createrawtransaction", points, outputs)
+        plain = [{**coin, "amount": f"{coin['amount']:.8f}"} for coin in coins]
+        signed = self.miner.rpc("signrawtransactionwithwallet", raw, plain)
+        assert signed["complete"], signed
+        found: str = signed["hex"]
+        return found
+
+    def _output(self, txid: str, vout: int) -> dict[str, Any]:
+        output = self.miner.rpc("decoderawtransaction", self.hex_of(txid))["vout"][vout]
+        return {"scriptPubKey": output["scriptPubKey"]["hex"], "amount": output["value"]}
 
     def fresh_wallet(self) -> None:
         """Give custody's coins back to the miner and custody an empty wallet, whatever a test left behind."""

@@ -20,6 +20,7 @@ _OPTIONS = (
     "-dnsseed=0", "-discover=0", "-upnp=0", "-listenonion=0", "-dbcache=16", "-par=1", "-keypool=20",
     "-whitelist=127.0.0.1",  # a trusted peer is told of a transaction at once, not within seconds
     "-debugexclude=libevent", "-rpcworkqueue=64", "-rpcservertimeout=120",
+    "-maxtxfee=100",  # Flopcoin's own default; this daemon's is a tenth of a coin
 )  # fmt: skip
 
 

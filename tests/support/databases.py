@@ -5,8 +5,10 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from typing import Protocol
+from zlib import crc32
 
 import flask_migrate
+import pytest
 import sqlalchemy.orm
 from flask import Flask
 from sqlalchemy import create_engine
@@ -26,6 +28,13 @@ class Databases(Protocol):
     def create(self) -> str: ...
 
     def drop(self, url: str) -> None: ...
+
+
+def in_turn(request: pytest.FixtureRequest) -> Databases:
+    """One kind for each test: for a fixture `databases` of tests that are too dear to run on both."""
+    kind = ("sqlite_databases", "postgres_databases")[crc32(request.node.name.encode()) % 2]
+    found: Databases = request.getfixturevalue(kind)
+    return found
 
 
 class SqliteDatabases:

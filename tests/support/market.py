@@ -25,11 +25,13 @@ from webapp.domain.money import Amount
 from webapp.extensions import db, prepare_engine
 from webapp.models import Alert, Escrow, Payout
 from webapp.services import audit_trail
+from webapp.services.chain_watcher import ChainWatcher
 from webapp.services.container import Services
 from webapp.services.daemon.shared import forget_daemons
 from webapp.services.database import engine_options
 from webapp.services.payouts import halts as payout_halts
 from webapp.services.reconciliation import Report, full_check
+from webapp.services.settlement import Settlement
 from webapp.services.wallet_ownership import set_payout_address
 from webapp.worker import Worker
 
@@ -70,6 +72,13 @@ class Market:
         with self.app.app_context():
             succeeded = Worker(self.app).run_once()
         assert succeeded or not is_expected_to_succeed
+
+    def move_coins(self) -> None:
+        """Only those of the worker's tasks that read the chain and pay, which is most of what many blocks need."""
+        self.session.rollback()
+        settings, daemon = self.services.settings, self.services.daemon
+        ChainWatcher(self.session, settings, daemon).run()
+        Settlement(self.session, settings, daemon).run()
 
     def address_of(self, person: Person) -> str:
         """Where coins for this person are sent to."""

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 POLL_SECONDS = 0.02
-_PR_SET_PDEATHSIG = 1
+PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None, use_errno=True)
 _random = random.SystemRandom()  # the plugins that reseed `random` would give every worker the same ports
 _handed_out: set[int] = set()
@@ -44,19 +44,27 @@ def free_port() -> int:
 
 
 def spawn(
-    command: list[str], *, log: Path, user: str | None = None, death_signal: int = signal.SIGKILL
+    command: list[str],
+    *,
+    log: Path,
+    user: str | None = None,
+    death_signal: int = signal.SIGKILL,
+    is_talked_to: bool = False,
 ) -> subprocess.Popen[bytes]:
-    """Start `command` with its output in `log`, as `user` when given (needs root). It dies with this process."""
+    """Start `command` with its output in `log`, as `user` when given (needs root). It dies with this process.
+
+    With `is_talked_to`, its standard input and output are pipes to us, and only its complaints are logged.
+    """
 
     def die_with_parent() -> None:
-        _libc.prctl(_PR_SET_PDEATHSIG, death_signal)
+        _libc.prctl(PR_SET_PDEATHSIG, death_signal)
 
     with log.open("ab") as output:
         process = subprocess.Popen(
             command,
-            stdin=subprocess.DEVNULL,
-            stdout=output,
-            stderr=subprocess.STDOUT,
+            stdin=subprocess.PIPE if is_talked_to else subprocess.DEVNULL,
+            stdout=subprocess.PIPE if is_talked_to else output,
+            stderr=output,
             preexec_fn=die_with_parent,  # noqa: PLW1509 - it makes one system call and takes no lock
             start_new_session=True,  # Ctrl-C reaches the tests, which then end their daemons in order
             user=user,

@@ -6,14 +6,14 @@ once, on a new connection, and ends in one of three ways:
 * it returns: the daemon did it;
 * it raises RpcRefusedError, RpcAuthenticationError or RpcUnavailableError (with their children): the daemon
   did not do it;
-* it raises RpcUnknownOutcomeError: the call was sent and the answer was lost, cut or unreadable.
+* it raises RpcUnknownOutcomeError: the call was sent, and the answer was lost, cut, unreadable, another call's, or an
+  accident in the middle of the work.
 
 Nothing of python-bitcoinrpc or http.client escapes. Parameters never appear in a message: they may be secret.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import time
 import weakref
@@ -22,17 +22,19 @@ from decimal import Decimal
 from http.client import HTTPException
 from typing import Any, NoReturn
 
-from bitcoinrpc.authproxy import AuthServiceProxy, JSONRPCException
+from bitcoinrpc.authproxy import JSONRPCException
 
 from webapp.domain.exceptions import (
     RpcRefusedError,
     RpcUnavailableError,
     RpcUnknownOutcomeError,
+    WalletIntegrationError,
 )
 from webapp.domain.money import Amount
 from webapp.services.daemon.circuit_breaker import CircuitBreaker
 from webapp.services.daemon.rpc_connection import RpcConnection, RpcEndpoint, RpcSettings
-from webapp.services.daemon.rpc_errors import http_refusal, refusal
+from webapp.services.daemon.rpc_errors import first_line, http_refusal, is_accident, refusal
+from webapp.services.daemon.rpc_messages import WrongAnswerError, ask, ask_all
 from webapp.services.daemon.rpc_pool import RpcPool
 
 # At DEBUG it writes every parameter, passphrases and private keys included.
@@ -40,8 +42,8 @@ logging.getLogger("BitcoinRPC").setLevel(logging.WARNING)
 
 _FIRST_PAUSE_SECONDS = 0.05
 _RETRY_SECONDS = 10.0
-# What python-bitcoinrpc raises on bodies that are no JSON-RPC answer, besides its own exception.
-_MALFORMED = (ValueError, KeyError, TypeError, AttributeError)
+# What reading raises on bodies that are no JSON-RPC answer, besides the library's own exception.
+_MALFORMED = (ValueError, KeyError, TypeError, AttributeError, RecursionError)
 
 Invoke = Callable[[RpcConnection], Any]
 
@@ -59,8 +61,6 @@ class WalletRpc:
         self._circuit = circuit or CircuitBreaker()
         # Whoever forgets `close` leaves no sockets behind.
         weakref.finalize(self, self._pool.close)
-        # The library wants credentials in the URL; the connection replaces them by the real ones.
-        self._url = f"http://unused:unused@{self.endpoint}"
 
     @property
     def generation(self) -> int:
@@ -132,8 +132,17 @@ class WalletRpc:
             except JSONRPCException as error:
                 self._circuit.answered()
                 self._raise_refusal(error, connection, method)
+            except (WalletIntegrationError, _AnswerLost):  # of one call in a batch
+                self._circuit.answered()
+                raise
             except (OSError, HTTPException) as error:
                 raise self._lost(connection, error) from error
+            except WrongAnswerError as error:
+                # Whatever mixes up answers may have done so on the idle connections too.
+                self._circuit.answered()
+                connection.close()
+                self._pool.lost()
+                raise _AnswerLost("gave an answer that belongs to another call") from error
             except _MALFORMED as error:
                 self._circuit.answered()
                 connection.close()
@@ -172,43 +181,33 @@ class WalletRpc:
         if not isinstance(error.code, int) or error.code == -343:
             connection.close()
             raise _AnswerLost(f"answered without a result{_status(connection)}") from error
-        raise refusal(error.code, str(error.message), method, self.endpoint) from error
+        raise self._refusal(error.code, str(error.message), method) from error
 
     def _call(self, method: str, params: Sequence[Any]) -> Invoke:
         plain = [_plain(param) for param in params]
-
-        def invoke(connection: RpcConnection) -> Any:
-            return AuthServiceProxy(self._url, method, self.endpoint.timeout, connection)(*plain)
-
-        return invoke
+        return lambda connection: ask(connection, method, plain)
 
     def _batch(self, calls: Sequence[tuple[str, Sequence[Any]]]) -> Invoke:
         plain = [(method, [_plain(param) for param in params]) for method, params in calls]
 
         def invoke(connection: RpcConnection) -> list[Any | RpcRefusedError]:
-            proxy = AuthServiceProxy(self._url, None, self.endpoint.timeout, connection)
-            try:
-                results: list[Any] = proxy.batch_([[method, *params] for method, params in plain])
-            except JSONRPCException:
-                answer = connection.answer
-                if answer is None or answer.media_type != "application/json":
-                    raise
-                # The library gives up all results for one refusal; they are still in the body.
-                replies = json.loads(answer.body, parse_float=Decimal)
-                return [self._reply(reply, method) for reply, (method, _) in zip(replies, plain, strict=True)]
-            if len(results) != len(plain):
-                raise ValueError("as many answers as calls were expected")
-            return results
+            replies = ask_all(connection, plain)
+            return [self._reply(reply, method) for reply, (method, _) in zip(replies, plain, strict=True)]
 
         return invoke
 
     def _reply(self, reply: dict[str, Any], method: str) -> Any | RpcRefusedError:
-        if reply["error"] is None:
+        if reply.get("error") is None:
             return reply["result"]
-        error = refusal(int(reply["error"]["code"]), str(reply["error"]["message"]), method, self.endpoint)
+        error = self._refusal(int(reply["error"]["code"]), str(reply["error"]["message"]), method)
         if isinstance(error, RpcRefusedError):
             return error
         raise error
+
+    def _refusal(self, code: int, message: str, method: str) -> WalletIntegrationError | _AnswerLost:
+        if is_accident(code, message, method):
+            return _AnswerLost(f"stumbled over it: {first_line(message)} (code {code})")
+        return refusal(code, message, method, self.endpoint)
 
 
 def _status(connection: RpcConnection) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -72,7 +73,8 @@ class FundedTransaction:
 class ChainEntry:
     """One line of the daemon's wallet history: an output that pays the wallet, or one that left it.
 
-    `confirmations` is 0 in the mempool and negative when a conflicting transaction was mined.
+    `confirmations` is 0 in the mempool and negative when a conflicting transaction was mined. `seen_at` is when the
+    daemon saw it first; for what it found in a block that it read late, the block's own time.
     """
 
     txid: str
@@ -84,11 +86,21 @@ class ChainEntry:
     block_hash: str | None
     is_coinbase: bool
     conflicts: tuple[str, ...]
+    seen_at: datetime
 
     @property
     def is_incoming(self) -> bool:
         """Whether it pays the wallet."""
         return self.category in INCOMING
+
+
+@dataclass(frozen=True)
+class Ancestry:
+    """A transaction of the mempool with everything unconfirmed that it builds on: how many, their bytes, their fees."""
+
+    count: int
+    size: int
+    fees: Amount
 
 
 class SendOutcome(StrEnum):
@@ -115,6 +127,7 @@ def read_entry(entry: Mapping[str, Any]) -> ChainEntry:
         block_hash=entry.get("blockhash"),
         is_coinbase=bool(entry.get("generated", False)),
         conflicts=tuple(entry.get("walletconflicts", ())),
+        seen_at=datetime.fromtimestamp(entry["time"], UTC),
     )
 
 
@@ -148,6 +161,11 @@ def read_coins(rows: list[dict[str, Any]]) -> list[Coin]:
         for row in rows
         if row.get("spendable", True)
     ]
+
+
+def read_ancestry(entry: Mapping[str, Any]) -> Ancestry:
+    """The answer of `getmempoolentry`; its `ancestorfees` are base units in both dialects."""
+    return Ancestry(entry["ancestorcount"], entry["ancestorsize"], Amount(int(entry["ancestorfees"])))
 
 
 def read_outpoints(rows: list[dict[str, Any]]) -> list[OutPoint]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any, Protocol
 
 from pydantic import SecretStr
@@ -10,10 +11,13 @@ from webapp.domain.exceptions import RpcRefusedError, WrongNetworkError
 from webapp.domain.money import Amount
 from webapp.services.daemon import rpc_errors
 from webapp.services.daemon.answers import (
+    Ancestry,
     ChainEntry,
     DecodedTransaction,
+    OutPoint,
     Tip,
     read_amount,
+    read_ancestry,
     read_decoded,
     read_entry,
     read_fee_estimate,
@@ -23,6 +27,7 @@ from webapp.services.daemon.dialect import Dialect, DialectProbe
 from webapp.services.wallet_rpc import WalletRpc
 
 FEE_TARGET_BLOCKS = 6
+BATCH = 100
 
 
 class WalletSettings(Protocol):
@@ -90,10 +95,15 @@ class DaemonChain:
         info = self.rpc.read("getblockchaininfo")
         return Tip(info["blocks"], info["bestblockhash"])
 
+    def heights(self) -> tuple[int, int]:
+        """(the blocks that the daemon has read, the headers that it knows of)."""
+        info = self.rpc.read("getblockchaininfo")
+        return info["blocks"], info["headers"]
+
     def is_catching_up(self) -> bool:
         """Whether the daemon knows of blocks that it has not read yet."""
-        info = self.rpc.read("getblockchaininfo")
-        return bool(info["headers"] > info["blocks"])
+        blocks, headers = self.heights()
+        return headers > blocks
 
     def block_header(self, block_hash: str) -> dict[str, Any] | None:
         """The header; `confirmations` is -1 for a block off the main chain. None for an unknown block."""
@@ -134,14 +144,70 @@ class DaemonChain:
         """The wallet's own view (`confirmations`, `walletconflicts`, `hex`, ...), or None if it has none."""
         return self._find("gettransaction", txid)
 
+    def get_transactions(self, txids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """`get_transaction` of many in few exchanges, by txid; those that the wallet does not have are left out."""
+        return self._find_many("gettransaction", txids)
+
+    def blocks_off_the_chain(self, block_hashes: Iterable[str]) -> set[str]:
+        """Which of these blocks are not in the main chain: undone, or never heard of."""
+        wanted = list(block_hashes)
+        headers = self._find_many("getblockheader", wanted)
+        return {each for each in wanted if each not in headers or headers[each]["confirmations"] < 0}
+
     def get_tx_out(self, txid: str, vout: int, *, include_mempool: bool = True) -> dict[str, Any] | None:
         """The unspent output, or None when it is spent or was never there."""
         found: dict[str, Any] | None = self.rpc.read("gettxout", txid, vout, include_mempool)
         return found
 
+    def get_tx_outs(self, points: Iterable[OutPoint]) -> dict[OutPoint, dict[str, Any] | None]:
+        """`get_tx_out` of many in few exchanges; what is spent in the mempool counts as spent."""
+        wanted = list(points)
+        answers = self._read_many("gettxout", [[point.txid, point.vout] for point in wanted])
+        return dict(zip(wanted, answers, strict=True))
+
+    def decode_many(self, transactions: Iterable[str]) -> list[DecodedTransaction]:
+        """`decode` of many in few exchanges, in order."""
+        answers = self._read_many("decoderawtransaction", [[each] for each in transactions])
+        return [read_decoded(each) for each in answers]
+
+    def in_mempool(self, txids: Iterable[str]) -> set[str]:
+        """Which of these wait in the daemon's mempool."""
+        return set(self.mempool_entries(txids))
+
+    def mempool_entries(self, txids: Iterable[str]) -> dict[str, dict[str, Any]]:
+        """Those of these that wait in the daemon's mempool, by txid; `depends` names their unconfirmed parents."""
+        return self._find_many("getmempoolentry", txids)
+
     def raw_mempool_has(self, txid: str) -> bool:
         """Whether the transaction waits in the daemon's mempool."""
         return self._find("getmempoolentry", txid) is not None
+
+    def _read_many(self, method: str, calls: list[list[Any]]) -> list[Any]:
+        answers: list[Any] = []
+        for start in range(0, len(calls), BATCH):
+            part = calls[start : start + BATCH]
+            answers += self.rpc.batch_read([(method, params) for params in part])
+        for answer in answers:
+            if isinstance(answer, RpcRefusedError):
+                raise answer
+        return answers
+
+    def _find_many(self, method: str, keys: Iterable[str]) -> dict[str, dict[str, Any]]:
+        wanted, found = sorted(set(keys)), {}
+        for start in range(0, len(wanted), BATCH):
+            part = wanted[start : start + BATCH]
+            answers = self.rpc.batch_read([(method, [key]) for key in part])
+            for key, answer in zip(part, answers, strict=True):
+                if not isinstance(answer, RpcRefusedError):
+                    found[key] = answer
+                elif answer.code != rpc_errors.INVALID_ADDRESS_OR_KEY:
+                    raise answer
+        return found
+
+    def mempool_ancestry(self, txid: str) -> Ancestry | None:
+        """What a miner must take along with a transaction of the mempool; None when it is not there."""
+        entry = self._find("getmempoolentry", txid)
+        return read_ancestry(entry) if entry is not None else None
 
     def _find(self, method: str, key: str) -> dict[str, Any] | None:
         try:

@@ -39,6 +39,14 @@ class Dialect:
         """Arguments of `getrawchangeaddress` for a legacy address."""
         return ["legacy"] if self.has_address_types else []
 
+    def broadcast_params(self, transaction_hex: str) -> list[Any]:
+        """Arguments of `sendrawtransaction` at any fee: what is stored was checked against our own maximum.
+
+        A daemon that finds it too dear would keep its coins from everybody for ever.
+        """
+        any_fee = 0 if self.has_address_types else True
+        return [transaction_hex, any_fee]
+
     @property
     def ownership_method(self) -> str:
         """The method whose answer has `ismine`."""

@@ -1,8 +1,8 @@
 """What the daemon's refusals mean, in the `exceptions` family. Knows no connection and asks nothing.
 
-Two sorts arrive: JSON-RPC errors (a code and a message: the call was not carried out), and HTTP answers that
-are not JSON. Of the latter only those are sure to have done nothing that the daemon gives before it looks at
-the call: 401, 403, 503, and 500 with a full work queue.
+Two sorts arrive: JSON-RPC errors (a code and a message: the call was not carried out, unless it was an accident), and
+HTTP answers that are not JSON. Of the latter only those are sure to have done nothing that the daemon gives before it
+looks at the call: 401, 403, 503, and 500 with a full work queue.
 """
 
 from __future__ import annotations
@@ -25,18 +25,22 @@ TYPE_ERROR = -3
 WALLET_ERROR = -4
 INVALID_ADDRESS_OR_KEY = -5
 WALLET_INSUFFICIENT_FUNDS = -6
+OUT_OF_MEMORY = -7
 INVALID_PARAMETER = -8
 WALLET_KEYPOOL_RAN_OUT = -12
 WALLET_UNLOCK_NEEDED = -13
 WALLET_PASSPHRASE_INCORRECT = -14
 WALLET_NOT_FOUND = -18
+DATABASE_ERROR = -20
 VERIFY_ERROR = -25
 VERIFY_REJECTED = -26
 VERIFY_ALREADY_IN_CHAIN = -27
 IN_WARMUP = -28
 CLIENT_P2P_DISABLED = -31
 METHOD_NOT_FOUND = -32601
+INTERNAL_ERROR = -32603
 
+_ACCIDENTS = (MISC_ERROR, OUT_OF_MEMORY, DATABASE_ERROR, INTERNAL_ERROR)
 _ADVICE = {
     WALLET_KEYPOOL_RAN_OUT: "unlock the wallet and call keypoolrefill",
     WALLET_UNLOCK_NEEDED: "set wallet.passphrase, or unlock it with walletpassphrase",
@@ -67,6 +71,15 @@ def _refusal_class(code: int, message: str) -> type[RpcRefusedError]:
         if "transaction too large" in message:
             return TransactionTooLargeError
     return RpcRefusedError
+
+
+def is_accident(code: int, message: str, method: str) -> bool:
+    """Whether an error may have come in the middle of the work, so that it says nothing about what was done.
+
+    A wrong argument is answered before the work, with the method's manual page, which begins with its name; that has
+    the code of unexpected errors too.
+    """
+    return code in _ACCIDENTS and not (code == MISC_ERROR and message.startswith(method))
 
 
 def http_refusal(answer: HttpAnswer, endpoint: RpcEndpoint) -> WalletIntegrationError | None:

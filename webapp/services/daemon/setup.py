@@ -31,8 +31,9 @@ STOP_SECONDS = 60.0
 
 _POLL_SECONDS = 0.05
 _NETWORK_OPTION = {"main": [], "test": ["-testnet"], "regtest": ["-regtest"]}
-# Litecoin's own upgrade is unknown to Flopcoin, and its addresses are bech32 unless told otherwise.
-_LITECOIND_OPTIONS = ("-vbparams=mweb:-2:0", "-addresstype=legacy", "-changetype=legacy")
+# Litecoin's own upgrade is unknown to Flopcoin, its addresses are bech32 unless told otherwise, and it refuses a
+# transaction of many payments, whose fee is above a tenth of a coin.
+_LITECOIND_OPTIONS = ("-vbparams=mweb:-2:0", "-addresstype=legacy", "-changetype=legacy", "-maxtxfee=100")
 
 
 def find_daemon(named: Path | None, network: str) -> Path:

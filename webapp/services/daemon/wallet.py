@@ -7,7 +7,7 @@ RpcUnknownOutcomeError, which is never a failure.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from threading import RLock
 
@@ -17,10 +17,12 @@ from webapp.domain.addresses import check_address, is_address
 from webapp.domain.exceptions import (
     InvalidAddressError,
     RpcRefusedError,
+    RpcUnknownOutcomeError,
     SigningIncompleteError,
     WalletIntegrationError,
     WalletLockedError,
 )
+from webapp.domain.failpoints import Step, step
 from webapp.domain.money import Amount
 from webapp.services.daemon import rpc_errors
 from webapp.services.daemon.answers import (
@@ -39,7 +41,9 @@ from webapp.services.wallet_rpc import WalletRpc
 
 log = structlog.get_logger(__name__)
 
-UNLOCK_SECONDS = 60
+# Signing takes a second at most; a daemon that is busy with a block answers after some more.
+UNLOCK_SECONDS = 20
+_ANY_DEPTH = 9_999_999
 # What daemons say of a transaction that they have: 0.14, 0.21 and newer ones.
 _KNOWN_WORDS = ("already in block chain", "already in mempool", "already-in-mempool", "already-known")
 # After these the transaction may be known nevertheless: its outputs are all spent, or it was only not relayed.
@@ -56,6 +60,7 @@ class DaemonWallet(DaemonChain):
     def __init__(self, rpc: WalletRpc, settings: WalletSettings) -> None:
         super().__init__(rpc, settings)
         self._unlocking = RLock()
+        self._is_openable = True
 
     def status(self) -> DaemonStatus:
         """Everything an operator asks first. Never raises for the daemon: what is wrong is in `problems`."""
@@ -91,15 +96,18 @@ class DaemonWallet(DaemonChain):
         fee_rate: Amount,
         subtract_fee: bool = False,
         change_address: str | None = None,
+        inputs: Iterable[OutPoint] = (),
     ) -> FundedTransaction:
         """Choose inputs for payments to `outputs` (address to amount) and lock them in the daemon.
+
+        All of `inputs` are spent, and others only if these do not suffice; lock them before.
 
         `fee_rate` is FLOP per kB; with `subtract_fee` the outputs bear the fee in equal parts. Change goes to
         a new legacy address unless one is given. Raises WalletInsufficientFundsError, TransactionTooLargeError
         (pay fewer at a time), or RpcRefusedError (-4 for dust). The locks stay until `unlock_inputs`, the
         spending, or the daemon's restart.
         """
-        raw = self.rpc.read("createrawtransaction", [], dict(outputs))
+        raw = self.spend(inputs, outputs)
         funded = self.rpc.change(
             "fundrawtransaction",
             raw,
@@ -117,9 +125,10 @@ class DaemonWallet(DaemonChain):
             change_position=position if position >= 0 else None,
         )
 
-    def list_coins(self, min_confirmations: int = 1) -> list[Coin]:
-        """The unlocked coins that the wallet can spend; long in a wallet of many small ones."""
-        return read_coins(self.rpc.read("listunspent", min_confirmations))
+    def list_coins(self, min_confirmations: int = 1, addresses: Sequence[str] = ()) -> list[Coin]:
+        """The unlocked coins that the wallet can spend, of all addresses or of these; long in a wallet of many."""
+        only = [_ANY_DEPTH, list(addresses)] if addresses else []
+        return read_coins(self.rpc.read("listunspent", min_confirmations, *only))
 
     def spend(self, inputs: Iterable[OutPoint], outputs: Mapping[str, Amount]) -> str:
         """An unsigned transaction of exactly these inputs and outputs (address to amount); the rest is its fee."""
@@ -147,7 +156,7 @@ class DaemonWallet(DaemonChain):
         transaction), and RpcUnknownOutcomeError when the answer was lost: send the same bytes again.
         """
         try:
-            self.rpc.change("sendrawtransaction", transaction_hex)
+            self.rpc.change("sendrawtransaction", *self.dialect().broadcast_params(transaction_hex))
         except RpcRefusedError as refused:
             if self._is_known(transaction_hex, refused):
                 return SendOutcome.ALREADY_KNOWN
@@ -172,24 +181,44 @@ class DaemonWallet(DaemonChain):
         """Have the wallet ready to sign in this block, and as locked as it was afterwards.
 
         An unencrypted wallet, or one that the operator has unlocked, is used as it is. Otherwise
-        wallet.passphrase opens it for `seconds` at most. Raises WalletLockedError when none is set, and
-        RpcRefusedError (-14) when it is wrong. One thread at a time.
+        wallet.passphrase opens it for `seconds` at most: that is what closes it after a crash. Raises
+        WalletLockedError when none is set, and RpcRefusedError (-14) when it is wrong. One thread at a time.
         """
         with self._unlocking:
             if self._is_ready_to_sign():
                 yield
                 return
-            passphrase = plain_secret(self.settings.passphrase)
-            if not passphrase:
-                raise WalletLockedError(
-                    "The daemon's wallet is locked. Set wallet.passphrase, or unlock it with walletpassphrase.",
-                    code=rpc_errors.WALLET_UNLOCK_NEEDED,
-                )
-            self.rpc.change("walletpassphrase", passphrase, seconds)
+            with step(Step.WALLET_OPEN):
+                self._open(seconds)
             try:
                 yield
             finally:
-                self._lock_again()
+                with step(Step.WALLET_LOCK):
+                    self._lock_again()
+
+    def require_openable(self) -> None:
+        """Raise what `unlocked` would raise if it could not open the wallet the last time, and cannot now.
+
+        Ask before anything is built: each attempt uses up one of the keys that a locked wallet has in stock.
+        """
+        if not self._is_openable:
+            with self.unlocked():
+                self._is_openable = True
+
+    def _open(self, seconds: int) -> None:
+        passphrase = plain_secret(self.settings.passphrase)
+        self._is_openable = False
+        if not passphrase:
+            raise WalletLockedError(
+                "The daemon's wallet is locked. Set wallet.passphrase, or unlock it with walletpassphrase.",
+                code=rpc_errors.WALLET_UNLOCK_NEEDED,
+            )
+        try:
+            self.rpc.change("walletpassphrase", passphrase, seconds)
+        except RpcUnknownOutcomeError:
+            self._lock_again()
+            raise
+        self._is_openable = True
 
     def _is_ready_to_sign(self) -> bool:
         until = self.rpc.read("getwalletinfo").get("unlocked_until")
@@ -197,13 +226,20 @@ class DaemonWallet(DaemonChain):
 
     def _lock_again(self) -> None:
         try:
-            self.rpc.change("walletlock")
+            self.rpc.read("walletlock")  # Locking it twice does no harm, so this may be repeated.
         except WalletIntegrationError as error:
             # It locks by itself when its seconds are over; an error here must not hide the block's own.
             log.warning("wallet_not_locked_again", reason=error.detail)
 
     def _own_address(self, method: str, params: list[str]) -> str:
-        address: str = self.rpc.change(method, *params)
+        try:
+            address: str = self.rpc.change(method, *params)
+        except RpcRefusedError as refused:
+            if refused.code != rpc_errors.WALLET_KEYPOOL_RAN_OUT:
+                raise
+            # A locked wallet cannot make keys: what it had made before is used up. Opening it makes new ones.
+            with self.unlocked():
+                address = self.rpc.change(method, *params)
         if not is_address(address, self.network):
             raise WalletIntegrationError(
                 f"{method} gave an address that does not belong to {self.network}: the daemon runs another "
