@@ -44,6 +44,12 @@ def ensure(session: Session, daemon: DaemonWallet | None, wallet_id: int) -> str
     return take(session, "wallet", wallet_id)
 
 
+def has_stock(session: Session) -> bool:
+    """Whether an address waits to be given out."""
+    waiting = select(DepositAddress.address).where(DepositAddress.purpose == "stock").limit(1)
+    return session.scalars(waiting).first() is not None
+
+
 def fill_stock(session: Session, daemon: DaemonWallet, size: int) -> None:
     """Ask the daemon for addresses until `size` wait. Raises WalletIntegrationError; what was got is kept.
 

@@ -13,13 +13,17 @@ from sqlalchemy.orm import Session
 from webapp.domain import accounts
 from webapp.domain.clock import utcnow
 from webapp.domain.failpoints import Step, step
-from webapp.domain.money import Amount
+from webapp.domain.money import ZERO, Amount
 from webapp.ledger.journal import Move, post
 from webapp.models import ChainTransaction, Payout
 from webapp.services.daemon.answers import DecodedTransaction
 from webapp.services.payouts.halts import raise_alert
+from webapp.services.payouts.payments import Payments, find_payments, is_twin
 from webapp.services.payouts.queue import record, return_to_wallet
-from webapp.services.payouts.spender_search import Payments, compare_outputs, find_payments
+
+UNDONE = "the chain has undone its block; the same transaction is sent again"
+TWIN = Payments(is_complete=True, is_partial=False, output_index={}, is_twin=True)
+NOTHING_PAID = Payments(is_complete=False, is_partial=False, output_index={})
 
 
 class Effects(Protocol):
@@ -42,6 +46,9 @@ class Effects(Protocol):
     def settle(self, transaction: ChainTransaction) -> None:
         """It is final."""
 
+    def unsettle(self, transaction: ChainTransaction) -> None:
+        """It was final, and the chain has undone it; its row is on its way again, and `times_undone` counted up."""
+
 
 class PayoutEffects:
     """Transactions that pay people."""
@@ -53,6 +60,8 @@ class PayoutEffects:
         self, transaction: ChainTransaction, ours: DecodedTransaction, theirs: DecodedTransaction
     ) -> Payments:
         """See `Effects`."""
+        if is_twin(ours, theirs):
+            return TWIN
         return find_payments(theirs, self._payouts(transaction))
 
     def mark(self, transaction: ChainTransaction, status: str, reason: str, is_first: bool) -> None:
@@ -69,7 +78,8 @@ class PayoutEffects:
         """See `Effects`."""
         for payout in self._payouts(transaction):
             payout.status, payout.status_since = "broadcast", utcnow()
-            payout.output_index = paid.output_index[payout.address]
+            if not paid.is_twin:
+                payout.output_index = paid.output_index[payout.address]
             payout.reason = "on the network under another id; waiting for confirmations"
             record(self._session, payout, "payout_txid_changed", {"txid": transaction.txid})
 
@@ -101,29 +111,36 @@ class PayoutEffects:
             record(self._session, payout, "payout_confirmed", detail)
         self._write_off_dust(transaction, payouts)
 
+    def unsettle(self, transaction: ChainTransaction) -> None:
+        """See `Effects`: what the network had taken is in flight again."""
+        now = utcnow()
+        payouts = self._payouts(transaction)
+        for payout in payouts:
+            payout.times_undone += 1
+            moves = [move.reversed() for move in _settlement(payout)]
+            post(self._session, f"payout:{payout.id}:undo:{payout.times_undone}", "payout_undo", moves)
+            payout.status, payout.status_since, payout.reason = "broadcast", now, UNDONE
+            record(self._session, payout, "payout_undone", {"txid": transaction.txid})
+        moves = [move.reversed() for move in _dust(transaction, payouts)]
+        if moves:
+            key = f"transaction:{transaction.id}:dust_undo:{transaction.times_undone}"
+            post(self._session, key, "dust_change", moves)
+
     def _settle(self, payout: Payout) -> None:
-        assert payout.net is not None and payout.fee is not None, "a signed payout has both"
-        moves = [
-            Move(accounts.PAYOUTS_IN_FLIGHT, accounts.CHAIN, payout.net),
-            Move(accounts.PAYOUTS_IN_FLIGHT, accounts.NETWORK_FEES, payout.fee),
-        ]
-        post(self._session, f"payout:{payout.id}:settle", "payout_settle", moves)
+        key = f"payout:{payout.id}:settle{_round(payout.times_undone)}"
+        post(self._session, key, "payout_settle", _settlement(payout))
 
     def _write_off_dust(self, transaction: ChainTransaction, payouts: list[Payout]) -> None:
-        """What the miners got beyond what the payouts bear is nobody's: change too small for an output of its own.
-
-        The other way round, daemons that raise such change at the first payee's cost bring some of the fee back.
-        """
-        borne = sum(payout.fee.base_units for payout in payouts if payout.fee)
-        beyond = transaction.fee.base_units - borne
-        move = Move(accounts.LOSSES, accounts.NETWORK_FEES, Amount(abs(beyond)))
-        if beyond:
-            moves = [move if beyond > 0 else move.reversed()]
-            post(self._session, f"transaction:{transaction.id}:dust", "dust_change", moves)
+        moves = _dust(transaction, payouts)
+        if moves:
+            key = f"transaction:{transaction.id}:dust{_round(transaction.times_undone)}"
+            post(self._session, key, "dust_change", moves)
 
     def _return_reserved_fees(self, transaction: ChainTransaction, payouts: list[Payout]) -> None:
-        if payouts and payouts[0].fee_paid_by == "fund":
-            move = Move(accounts.PAYOUTS_IN_FLIGHT, accounts.FUND, transaction.fee)
+        """What is still reserved: the share of a payout that was returned before this went back with it."""
+        reserved = sum((payout.fee for payout in payouts if payout.fee), start=ZERO)
+        if reserved and payouts[0].fee_paid_by == "fund":
+            move = Move(accounts.PAYOUTS_IN_FLIGHT, accounts.FUND, reserved)
             post(self._session, f"transaction:{transaction.id}:fee_return", "fee_return", [move])
 
     def _payouts(self, transaction: ChainTransaction) -> list[Payout]:
@@ -140,8 +157,8 @@ class UpkeepEffects:
     def payments_in(
         self, transaction: ChainTransaction, ours: DecodedTransaction, theirs: DecodedTransaction
     ) -> Payments:
-        """A twin has the same outputs; anything else takes the coins elsewhere."""
-        return compare_outputs(ours, theirs)
+        """Only a twin pays what ours does; anything else takes the coins elsewhere."""
+        return TWIN if is_twin(ours, theirs) else NOTHING_PAID
 
     def mark(self, transaction: ChainTransaction, status: str, reason: str, is_first: bool) -> None:
         """Nobody waits for it by name."""
@@ -158,4 +175,38 @@ class UpkeepEffects:
         """Coins that were swept are in cold storage from here on."""
         if transaction.kind == "sweep":
             move = Move(accounts.COLD, accounts.CHAIN, transaction.amount)
-            post(self._session, f"transaction:{transaction.id}:sweep", "cold_sweep", [move])
+            key = f"transaction:{transaction.id}:sweep{_round(transaction.times_undone)}"
+            post(self._session, key, "cold_sweep", [move])
+
+    def unsettle(self, transaction: ChainTransaction) -> None:
+        """Coins that were swept are on their way again; nothing else was booked at the end."""
+        if transaction.kind == "sweep":
+            move = Move(accounts.CHAIN, accounts.COLD, transaction.amount)
+            key = f"transaction:{transaction.id}:sweep_undo:{transaction.times_undone}"
+            post(self._session, key, "cold_sweep", [move])
+
+
+def _settlement(payout: Payout) -> list[Move]:
+    assert payout.net is not None and payout.fee is not None, "a signed payout has both"
+    return [
+        Move(accounts.PAYOUTS_IN_FLIGHT, accounts.CHAIN, payout.net),
+        Move(accounts.PAYOUTS_IN_FLIGHT, accounts.NETWORK_FEES, payout.fee),
+    ]
+
+
+def _dust(transaction: ChainTransaction, payouts: list[Payout]) -> list[Move]:
+    """What the miners got beyond what the payouts bear is nobody's: change too small for an output of its own.
+
+    The other way round, daemons that raise such change at the first payee's cost bring some of the fee back.
+    """
+    borne = sum(payout.fee.base_units for payout in payouts if payout.fee)
+    beyond = transaction.fee.base_units - borne
+    move = Move(accounts.LOSSES, accounts.NETWORK_FEES, Amount(abs(beyond)))
+    if not beyond:
+        return []
+    return [move if beyond > 0 else move.reversed()]
+
+
+def _round(times_undone: int) -> str:
+    """The end of a key: the first settlement is without a number, so that it stays unique by itself."""
+    return f":{times_undone}" if times_undone else ""

@@ -5,19 +5,27 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
 from webapp.domain.clock import utcnow
-from webapp.domain.exceptions import RpcRefusedError, RpcUnavailableError, RpcUnknownOutcomeError
+from webapp.domain.exceptions import (
+    RpcAuthenticationError,
+    RpcRefusedError,
+    RpcUnavailableError,
+    RpcUnknownOutcomeError,
+)
 from webapp.domain.failpoints import Step, step
-from webapp.models import ChainTransaction
+from webapp.models import ChainTransaction, ChainTransactionInput
 from webapp.models.compare_and_set import changes_one_row
+from webapp.services.daemon.answers import DecodedTransaction, Tip
 from webapp.services.daemon.wallet import DaemonWallet
 from webapp.services.payouts.effects import Effects, PayoutEffects, UpkeepEffects
-from webapp.services.payouts.halts import raise_alert
-from webapp.services.payouts.spender_search import Payments, Spender, find_lost_input, find_spender
+from webapp.services.payouts.finality import FinalityWatch
+from webapp.services.payouts.halts import keeps_back, raise_alert
+from webapp.services.payouts.payments import Payments
+from webapp.services.payouts.spender_search import Spender, find_spender, look_at_inputs
 from webapp.services.payouts.transactions import UNSETTLED
 from webapp.services.unit_of_work import unit_of_work
 
@@ -33,9 +41,13 @@ class TransactionFollower:
         self._daemon = daemon
         self._payout_effects = PayoutEffects(session)
         self._upkeep_effects = UpkeepEffects(session)
+        self._finality = FinalityWatch(session, settings, daemon, self._effects)
+        self._tip = Tip(0, "")
 
     def run(self) -> None:
-        """One look at each. Raises RpcUnavailableError when the daemon is out of reach."""
+        """One look at each, and at what is final. Raises RpcUnavailableError when the daemon is out of reach."""
+        self._tip = self._daemon.tip()
+        self._finality.run(self._tip)
         statement = select(ChainTransaction).where(ChainTransaction.status.in_(UNSETTLED))
         transactions = self._session.scalars(statement.order_by(ChainTransaction.id)).all()
         self._session.commit()
@@ -43,13 +55,18 @@ class TransactionFollower:
             self._look_at(transaction)
 
     def broadcast(self, transaction: ChainTransaction) -> None:
-        """Send the stored bytes. A lost answer leaves the transaction `unknown`, never failed."""
+        """Send the stored bytes. A lost answer leaves the transaction `unknown`, never failed.
+
+        While payouts are halted nothing is sent for the first time.
+        """
+        if keeps_back(self._session, transaction):
+            return
         try:
             with step(Step.TRANSACTION_SEND):
                 self._daemon.send_raw(transaction.signed_hex)
         except RpcUnknownOutcomeError as error:
             self._mark(transaction, "unknown", error.detail)
-        except RpcUnavailableError as error:
+        except (RpcUnavailableError, RpcAuthenticationError) as error:
             log.warning("broadcast_waits_for_daemon", txid=transaction.txid, reason=error.detail)
         except RpcRefusedError as error:
             # The inputs may be spent by a twin, or the node may dislike it: the next look finds out which.
@@ -64,9 +81,7 @@ class TransactionFollower:
             self._follow_confirmations(transaction, confirmations, known["blockhash"])
         elif known and confirmations == 0 and self._daemon.raw_mempool_has(transaction.txid):
             self._mark(transaction, "broadcast", "on the network; waiting for confirmations")
-            if transaction.confirmations:  # a reorganisation put it back into the mempool
-                with unit_of_work(self._session):
-                    self._change(transaction, confirmations=0, block_hash=None)
+            self._forget_depth(transaction)
         else:
             self._look_for_twin(transaction)
 
@@ -81,13 +96,27 @@ class TransactionFollower:
             with step(Step.TRANSACTION_DEPTH), unit_of_work(self._session):
                 self._change(transaction, confirmations=confirmations, block_hash=block_hash)
 
+    def _forget_depth(self, transaction: ChainTransaction) -> None:
+        """It is in no block now; a reorganisation may have taken it out of one."""
+        if transaction.confirmations:
+            with step(Step.TRANSACTION_DEPTH), unit_of_work(self._session):
+                self._change(transaction, confirmations=0, block_hash=None)
+
     def _look_for_twin(self, transaction: ChainTransaction) -> None:
-        """It is neither in a block nor in the mempool: has something else spent its inputs?"""
-        spender = find_spender(self._daemon, transaction)
-        if spender is None:
-            self._broadcast_unless_dead(transaction)
-        else:
+        """It is neither in a block nor in the mempool: has something else spent its inputs, or undone them?
+
+        Coins that came from a transaction which a twin has replaced do not exist under their old id any more.
+        """
+        self._forget_depth(transaction)
+        inputs = look_at_inputs(self._daemon, transaction)
+        spender = find_spender(self._session, self._daemon, transaction) if inputs.spent else None
+        lost = inputs.lost(self._settings.payout_confirmations)
+        if spender is not None:
             self._judge_spender(transaction, spender)
+        elif lost is not None:
+            self._replace(transaction, f"its input {lost.txid}:{lost.vout} was undone by the chain")
+        elif not self._is_being_cancelled(transaction):
+            self.broadcast(transaction)
 
     def _judge_spender(self, transaction: ChainTransaction, spender: Spender) -> None:
         """What the other transaction pays decides: all of it, nothing, or something only an operator can settle."""
@@ -96,7 +125,7 @@ class TransactionFollower:
         self._session.commit()
         theirs = spender.transaction.txid
         if paid.is_complete:
-            self._adopt(transaction, spender, paid)
+            self._adopt(transaction, spender, paid, ours)
         elif paid.is_partial:
             reason = f"{theirs} spent its inputs and pays some of its payees: compare them by hand"
             self._mark(transaction, "unknown", reason)
@@ -104,14 +133,11 @@ class TransactionFollower:
                 raise_alert(self._session, "payout_conflict", transaction.txid, reason)
         elif spender.confirmations >= self._settings.payout_confirmations:
             self._replace(transaction, f"its inputs were spent by {theirs}")
-
-    def _broadcast_unless_dead(self, transaction: ChainTransaction) -> None:
-        """Coins that came from a transaction which a twin has replaced do not exist under their old id any more."""
-        lost = find_lost_input(self._daemon, transaction, self._settings.payout_confirmations)
-        if lost is not None:
-            self._replace(transaction, f"its input {lost.txid}:{lost.vout} was undone by the chain")
         elif not self._is_being_cancelled(transaction):
-            self.broadcast(transaction)
+            reason = (
+                f"{theirs} has taken its coins and pays something else; it is given up when that is final"
+            )
+            self._mark(transaction, "unknown", reason)
 
     def _is_being_cancelled(self, transaction: ChainTransaction) -> bool:
         """Whether another transaction is on its way that takes this one's coins: sending both would be a race."""
@@ -124,23 +150,58 @@ class TransactionFollower:
         self._session.commit()
         return found is not None
 
-    def _adopt(self, transaction: ChainTransaction, spender: Spender, paid: Payments) -> None:
-        """The payees are paid, under another id: a malleated twin, or the same payment sent again by hand."""
-        ours, theirs = transaction.txid, spender.transaction.txid
+    def _adopt(
+        self, transaction: ChainTransaction, spender: Spender, paid: Payments, ours: DecodedTransaction
+    ) -> None:
+        """The payees are paid, under another id: a malleated twin, or the same payment sent again by hand.
+
+        Its bytes become the stored ones: what is built on its change is valid with no others.
+        """
+        old_txid, theirs = transaction.txid, spender.transaction
         with step(Step.TRANSACTION_ADOPT), unit_of_work(self._session):
-            confirmations = max(spender.confirmations, 0)
-            fee = spender.fee or transaction.fee
             if not self._change(
-                transaction, status="broadcast", txid=theirs, fee=fee, confirmations=confirmations
+                transaction,
+                status="broadcast",
+                txid=theirs.txid,
+                signed_hex=spender.signed_hex,
+                fee=spender.fee or transaction.fee,
+                size=theirs.size,
+                change_index=_change_in(theirs, ours, transaction.change_index),
+                confirmations=max(spender.confirmations, 0),
+                block_hash=None,
             ):
                 return
+            if not paid.is_twin:
+                self._change_inputs(transaction, theirs)
             self._effects(transaction).adopt(transaction, paid)
-        log.warning("twin_adopted", ours=ours, theirs=theirs)
+        log.warning("twin_adopted", ours=old_txid, theirs=theirs.txid)
+        self._daemon.unlock_inputs(sorted(set(ours.inputs) - set(theirs.inputs)))
+
+    def _change_inputs(self, transaction: ChainTransaction, theirs: DecodedTransaction) -> None:
+        """What was sent by hand may spend other coins besides."""
+        old = ChainTransactionInput.transaction_id == transaction.id
+        self._session.execute(delete(ChainTransactionInput).where(old))
+        self._session.add_all(
+            ChainTransactionInput(transaction_id=transaction.id, txid=point.txid, vout=point.vout)
+            for point in theirs.inputs
+        )
+        self._session.flush()
+        self._session.expire(transaction)
 
     def _replace(self, transaction: ChainTransaction, reason: str) -> None:
-        """An input is spent or undone, deep enough to stay so: this transaction can never confirm."""
+        """An input is spent or undone, deep enough to stay so: this transaction can never confirm.
+
+        Unless somebody has seen it in a block meanwhile: then it is theirs to follow.
+        """
+        unchanged = (
+            ChainTransaction.txid == transaction.txid,
+            ChainTransaction.confirmations == transaction.confirmations,
+        )
+        height = self._tip.height
         with step(Step.TRANSACTION_REPLACE), unit_of_work(self._session):
-            if not self._change(transaction, status="replaced", reason=reason):
+            if not self._change(
+                transaction, *unchanged, status="replaced", reason=reason, block_height=height
+            ):
                 return
             self._effects(transaction).replace(transaction, reason)
         log.error("transaction_replaced", kind=transaction.kind, txid=transaction.txid, reason=reason)
@@ -148,7 +209,12 @@ class TransactionFollower:
     def _confirm(self, transaction: ChainTransaction, confirmations: int, block_hash: str) -> None:
         with step(Step.TRANSACTION_CONFIRM), unit_of_work(self._session):
             if self._change(
-                transaction, status="confirmed", reason="", confirmations=confirmations, block_hash=block_hash
+                transaction,
+                status="confirmed",
+                reason="",
+                confirmations=confirmations,
+                block_hash=block_hash,
+                block_height=self._tip.height - confirmations + 1,
             ):
                 self._effects(transaction).settle(transaction)
 
@@ -166,13 +232,21 @@ class TransactionFollower:
     def _effects(self, transaction: ChainTransaction) -> Effects:
         return self._payout_effects if transaction.kind == "payouts" else self._upkeep_effects
 
-    def _change(self, transaction: ChainTransaction, **values: Any) -> bool:
+    def _change(self, transaction: ChainTransaction, *conditions: ColumnElement[bool], **values: Any) -> bool:
         """Change the row unless it has become final meanwhile; the row lock makes other followers wait."""
         is_changed = changes_one_row(
             self._session,
             update(ChainTransaction)
-            .where(ChainTransaction.id == transaction.id, ChainTransaction.status.in_(UNSETTLED))
+            .where(ChainTransaction.id == transaction.id, ChainTransaction.status.in_(UNSETTLED), *conditions)
             .values(**values),
         )
         self._session.refresh(transaction)
         return is_changed
+
+
+def _change_in(theirs: DecodedTransaction, ours: DecodedTransaction, change_index: int | None) -> int | None:
+    """Which of their outputs goes back to our change address."""
+    if change_index is None:
+        return None
+    address = ours.outputs[change_index].address
+    return next((output.vout for output in theirs.outputs if output.address == address), None)
