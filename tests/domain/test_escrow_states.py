@@ -27,15 +27,19 @@ EVERYBODY = [
 ]
 
 
-def terms(status: Status, *, expired: bool = False, window_over: bool = False) -> Terms:
+def terms(status: Status, *, expired: bool = False, window_over: bool = False, unpaid: bool = False) -> Terms:
     accept_by = (
         None if status in (Status.PENDING, Status.ACTIVE) else NOW - HOUR if window_over else NOW + HOUR
     )
-    return Terms(status, NOW - HOUR if expired else NOW + HOUR, accept_by)
+    fund_by = NOW - HOUR if unpaid else NOW + HOUR
+    return Terms(status, NOW - HOUR if expired else NOW + HOUR, accept_by, fund_by)
 
 
 def every_terms(status: Status) -> list[Terms]:
-    return [terms(status, expired=a, window_over=b) for a in (False, True) for b in (False, True)]
+    return [
+        terms(status, expired=a, window_over=b, unpaid=c)
+        for a, b, c in itertools.product((False, True), repeat=3)
+    ]
 
 
 def only(*parties: Party) -> frozenset[Party]:
@@ -74,6 +78,25 @@ def test_time_alone_brings_the_money_out_of_every_state_without_a_dispute(status
     late = terms(status, expired=True, window_over=True)
     ways = allowed_actions(late, only(Party.CLOCK), NOW)
     assert {MOVES[status, action] for action in ways} & TERMINAL
+
+
+def test_either_side_and_time_cancel_what_is_not_paid_for_and_nothing_else_can_be_done_to_it() -> None:
+    for pending, parties in itertools.product(every_terms(Status.PENDING), EVERYBODY):
+        may_cancel = bool(parties & {Party.PAYER, Party.PROVIDER}) or (
+            Party.CLOCK in parties and pending.funding_is_over(NOW)
+        )
+        assert allowed_actions(pending, parties, NOW) == ({Action.REFUND} if may_cancel else set())
+    assert MOVES[Status.PENDING, Action.REFUND] is Status.REFUNDED
+    assert not {Action.DELIVER, Action.RELEASE, Action.DISPUTE} & {
+        action for status, action in MOVES if status is Status.PENDING
+    }
+
+
+def test_nobody_funds_an_escrow_by_saying_so() -> None:
+    for status, parties in itertools.product(Status, EVERYBODY):
+        for each in every_terms(status):
+            assert Action.FUND not in allowed_actions(each, parties, NOW)
+            assert "coins that arrive" in str(refusal(each, Action.FUND, parties, NOW))
 
 
 def test_an_arbiter_brings_the_money_out_of_a_dispute_and_nobody_else_does() -> None:
@@ -143,6 +166,10 @@ def test_the_clock_strikes_exactly_at_the_moment() -> None:
     instant = timedelta(microseconds=1)
     active = Terms(Status.ACTIVE, NOW, None)
     delivered = Terms(Status.DELIVERED, NOW - HOUR, NOW)
+    pending = Terms(Status.PENDING, NOW + HOUR, None, NOW)
+    assert not pending.funding_is_over(NOW - instant)
+    assert pending.funding_is_over(NOW)
+    assert not Terms(Status.ACTIVE, NOW + HOUR, None, NOW).funding_is_over(NOW), "it is paid for"
     assert not active.has_expired(NOW - instant)
     assert active.has_expired(NOW)
     assert not delivered.window_is_over(NOW - instant)

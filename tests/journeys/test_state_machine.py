@@ -193,7 +193,8 @@ class Escrows(RuleBasedStateMachine):
 
     def credit(self, deposit: ModelDeposit) -> None:
         with unit_of_work(self.session):
-            deposit_credits.credit(self.session, self.session.get_one(Deposit, deposit.id))
+            row = self.session.get_one(Deposit, deposit.id)
+            deposit_credits.credit(self.session, row, self.services.settings)
         self.wallets[deposit.owner].available += deposit.amount - deposit.shortfall
         self.losses += deposit.shortfall
         self.chain -= deposit.amount

@@ -1,11 +1,12 @@
 """The states of an escrow, the moves between them, and who may make which.
 
     pending -> active -> delivered -> released
-                  |          |
-                  +----------+-> refunded
+       |          |          |
+       +----------+----------+-> refunded
                   +----------+-> disputed -> released | refunded | resolved
 
-Terminal states hold no money; every state that holds money has a way out by itself (the clock) or by an arbiter.
+A pending one waits for a payment to its own address and may hold a part of it. Terminal states hold no money; every
+state that holds money has a way out by itself (the clock) or by an arbiter.
 """
 
 from __future__ import annotations
@@ -70,11 +71,16 @@ MOVES: dict[tuple[Status, Action], Status] = {
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the rules look at: the state and its two clocks."""
+    """What the rules look at: the state and its clocks. `fund_by` is None where nothing is to be paid in."""
 
     status: Status
     expires_at: datetime
     accept_by: datetime | None
+    fund_by: datetime | None = None
+
+    def funding_is_over(self, now: datetime) -> bool:
+        """Whether it waits for a payment whose time is over."""
+        return self.status is Status.PENDING and self.fund_by is not None and now >= self.fund_by
 
     def has_expired(self, now: datetime) -> bool:
         """Whether the time to deliver is over."""
@@ -103,6 +109,8 @@ def refusal(terms: Terms, action: Action, parties: frozenset[Party], now: dateti
         return _refund_refusal(terms, parties, now)
     if action is Action.DISPUTE:
         return _dispute_refusal(terms, parties, now)
+    if action is Action.FUND:
+        return "only coins that arrive at its address fund an escrow"
     return "this needs a ruling"
 
 
@@ -127,6 +135,8 @@ def _release_refusal(terms: Terms, parties: frozenset[Party], now: datetime) -> 
 
 
 def _refund_refusal(terms: Terms, parties: frozenset[Party], now: datetime) -> str | None:
+    if terms.status is Status.PENDING:
+        return _cancel_refusal(terms, parties, now)
     if terms.status is Status.DISPUTED:
         return None if Party.ARBITER in parties else "an arbiter decides a disputed escrow"
     if parties & {Party.PROVIDER, Party.VERIFIER}:
@@ -138,6 +148,15 @@ def _refund_refusal(terms: Terms, parties: frozenset[Party], now: datetime) -> s
     if not terms.has_expired(now):
         return "the payer is refunded when the deadline has passed without a delivery"
     return None
+
+
+def _cancel_refusal(terms: Terms, parties: frozenset[Party], now: datetime) -> str | None:
+    """Nobody has worked for a pending escrow yet: either side may end it, and time does."""
+    if parties & {Party.PAYER, Party.PROVIDER}:
+        return None
+    if Party.CLOCK in parties and terms.funding_is_over(now):
+        return None
+    return "only the payer or the provider may cancel an escrow that is not paid for"
 
 
 def allowed_actions(terms: Terms, parties: frozenset[Party], now: datetime) -> frozenset[Action]:

@@ -1,4 +1,4 @@
-"""What time does to escrows: an expired one is refunded, an accepted-by-silence one is released."""
+"""What time does to escrows: an unpaid or expired one is refunded, an accepted-by-silence one is released."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from webapp.domain.escrow_states import Status
 from webapp.domain.exceptions import ConflictError, DuxosError, NotFoundError, PermissionDeniedError
 from webapp.models import Escrow
 from webapp.services import downtime
+from webapp.services.escrow_funding import EscrowFunding
 from webapp.services.escrow_manager import EscrowManager
 
 log = structlog.get_logger(__name__)
@@ -30,6 +31,7 @@ class EscrowClock:
         self._session = session
         self._manager = manager
         self._settings = settings
+        self._funding = EscrowFunding(session, settings)
 
     def run(self) -> int:
         """Refund and release what is due. Returns how many changed.
@@ -38,9 +40,15 @@ class EscrowClock:
         """
         now = utcnow()
         now = downtime.ongoing(self._session, self._settings, now) or now
+        unpaid = self._funding.unpaid(now)
+        self._session.commit()
         expired = self._due(Escrow.status == Status.ACTIVE, Escrow.expires_at <= now, Escrow.expires_at)
         accepted = self._due(Escrow.status == Status.DELIVERED, Escrow.accept_by <= now, Escrow.accept_by)
-        return sum([self._refund(each) for each in expired] + [self._release(each) for each in accepted])
+        return sum(
+            [self._refund(each, "it was not paid for in time") for each in unpaid]
+            + [self._refund(each, "the deadline passed without a delivery") for each in expired]
+            + [self._release(each) for each in accepted]
+        )
 
     def _due(self, status, is_due, order) -> Sequence[uuid.UUID]:  # type: ignore[no-untyped-def]
         ids = self._session.scalars(
@@ -49,9 +57,8 @@ class EscrowClock:
         self._session.commit()
         return ids
 
-    def _refund(self, escrow_id: uuid.UUID) -> bool:
-        refund = partial(self._manager.refund_escrow, escrow_id, "the deadline passed without a delivery")
-        return self._attempt(escrow_id, refund)
+    def _refund(self, escrow_id: uuid.UUID, reason: str) -> bool:
+        return self._attempt(escrow_id, partial(self._manager.refund_escrow, escrow_id, reason))
 
     def _release(self, escrow_id: uuid.UUID) -> bool:
         return self._attempt(escrow_id, partial(self._manager.release_escrow, escrow_id))

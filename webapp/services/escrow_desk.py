@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from webapp.domain.clock import utcnow
 from webapp.domain.escrow_states import Status
 from webapp.models import Escrow, SigningKey, Wallet
+from webapp.services.escrow_payments import is_short
 
 SHOWN = 10
 
@@ -21,12 +22,14 @@ class Desk:
 
     to_accept: list[Escrow]
     to_deliver: list[Escrow]
+    to_pay: list[Escrow]
     to_wait_for: list[Escrow]
+    to_be_paid: list[Escrow]
 
     @property
     def is_empty(self) -> bool:
         """Whether nothing is asked of the reader."""
-        return not (self.to_accept or self.to_deliver)
+        return not (self.to_accept or self.to_deliver or self.to_pay)
 
 
 def desk(session: Session, wallet_ids: Collection[int]) -> Desk:
@@ -34,10 +37,13 @@ def desk(session: Session, wallet_ids: Collection[int]) -> Desk:
     pays, provides = Escrow.payer_wallet_id.in_(wallet_ids), Escrow.provider_wallet_id.in_(wallet_ids)
     is_delivered, is_active = Escrow.status == Status.DELIVERED, Escrow.status == Status.ACTIVE
     in_time = Escrow.expires_at > utcnow()
+    is_pending, is_unpaid = Escrow.status == Status.PENDING, is_short() & (Escrow.fund_by > utcnow())
     return Desk(
         to_accept=_some(session, Escrow.accept_by, pays, is_delivered),
         to_deliver=_some(session, Escrow.expires_at, provides, is_active, in_time),
+        to_pay=_some(session, Escrow.fund_by, pays, is_pending, is_unpaid),
         to_wait_for=_some(session, Escrow.expires_at, pays, is_active),
+        to_be_paid=_some(session, Escrow.fund_by, provides | (pays & ~is_unpaid), is_pending),
     )
 
 

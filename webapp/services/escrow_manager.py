@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
-from uuid_utils.compat import uuid7
 
 from webapp.config import Settings, load_config
 from webapp.domain.clock import to_rfc3339, utcnow
@@ -23,13 +22,15 @@ from webapp.domain.exceptions import (
     PermissionDeniedError,
     ResultValidationError,
 )
-from webapp.domain.money import split
+from webapp.domain.money import Amount
 from webapp.domain.roles import PROGRAM, Actor, Role, Scope
 from webapp.models import Dispute, Escrow
 from webapp.models.compare_and_set import changes_one_row
 from webapp.services import audit_trail
 from webapp.services.downtime import fair_terms
-from webapp.services.escrow_terms import TermsReader, checked_reason, creation_detail, parsed_escrow_id
+from webapp.services.escrow_creation import EscrowCreation
+from webapp.services.escrow_funding import EscrowFunding
+from webapp.services.escrow_terms import parsed_escrow_id, stated_reason
 from webapp.services.secret_box import SecretBox
 from webapp.services.signing_keys import SigningKeys
 from webapp.services.transaction_validator import TransactionValidator
@@ -55,7 +56,9 @@ class EscrowManager:
         self._actor = actor
         self._wallets = wallet_integration or WalletIntegration(db_session, self._settings)
         self._validator = TransactionValidator(db_session, self._settings)
-        self._keys = SigningKeys(db_session, SecretBox.of(self._settings))
+        keys = SigningKeys(db_session, SecretBox.of(self._settings))
+        self._creation = EscrowCreation(db_session, self._settings, actor, self._wallets, keys)
+        self._funding = EscrowFunding(db_session, self._settings)
 
     def create_escrow(
         self,
@@ -70,54 +73,35 @@ class EscrowManager:
         verifier_key_id: str | None = None,
         expected_result_hash: str | None = None,
         expires_at: datetime | None = None,
+        funding: str = "balance",
+        fund_by: datetime | None = None,
+        refund_address: str | None = None,
     ) -> Escrow:
-        """Lock `amount` FLOP of the payer for a task; the escrow is `active` at once.
+        """Lock `amount` FLOP of the payer for a task; the escrow is `active` at once. Without `expires_at` the
+        configured deadline applies.
+
+        With `funding="deposit"` nothing moves: the escrow is `pending` until the amount has arrived at its own
+        `deposit_address` before `fund_by`; what it gives back goes to `refund_address` if there is one.
 
         Raises ValidationError with every wrong field, PermissionDeniedError, InsufficientFundsError,
-        FrozenWalletError, SpendLimitError. Without `expires_at` the configured deadline applies.
+        FrozenWalletError, SpendLimitError; NoDepositAddressError when no address is in stock (see
+        `WalletIntegration.stock_address`).
         """
-        self._actor.require_scope(Scope.ESCROW_CREATE)
-        if not self._actor.is_program and payer_wallet_id not in self._actor.wallet_ids:
-            raise PermissionDeniedError("you may not spend from the payer's wallet")
-        with unit_of_work(self._session):
-            terms = TermsReader(self._session, self._settings.escrow).read(
-                payer_wallet_id=payer_wallet_id,
-                provider_wallet_id=provider_wallet_id,
-                amount=amount,
-                service_name=service_name,
-                task_id=task_id,
-                metadata=metadata,
-                provider_node_id=provider_node_id,
-                verifier_key_id=verifier_key_id,
-                expected_result_hash=expected_result_hash,
-                expires_at=expires_at,
-            )
-            provider_amount, community_amount = split(terms.amount, self._settings.escrow.fund_basis_points)
-            now = utcnow()
-            escrow = Escrow(
-                id=uuid7(),
-                payer_wallet_id=terms.payer_wallet_id,
-                provider_wallet_id=terms.provider_wallet_id,
-                amount=terms.amount,
-                provider_amount=provider_amount,
-                community_amount=community_amount,
-                status=Status.ACTIVE.value,
-                service_name=terms.service_name,
-                task_id=terms.task_id,
-                task_metadata=terms.metadata,
-                provider_node_id=terms.provider_node_id,
-                verifier_key_id=terms.verifier_key_id,
-                expected_result_hash=terms.expected_result_hash,
-                expires_at=terms.expires_at,
-                created_at=now,
-                updated_at=now,
-            )
-            self._session.add(escrow)
-            self._session.flush()
-            self._keys.spend(self._actor, escrow.amount)
-            self._wallets.lock_funds(escrow.id, escrow.payer_wallet_id, escrow.amount)
-            self._record(escrow, "created", creation_detail(escrow))
-        return escrow
+        return self._creation.create(
+            payer_wallet_id,
+            provider_wallet_id=provider_wallet_id,
+            amount=amount,
+            service_name=service_name,
+            task_id=task_id,
+            metadata=metadata,
+            provider_node_id=provider_node_id,
+            verifier_key_id=verifier_key_id,
+            expected_result_hash=expected_result_hash,
+            expires_at=expires_at,
+            funding=funding,
+            fund_by=fund_by,
+            refund_address=refund_address,
+        )
 
     def deliver_escrow(self, escrow_id: uuid.UUID | str, result_hash: str, provider_signature: str) -> Escrow:
         """Record the provider's signed result; the payer's acceptance window begins.
@@ -179,15 +163,18 @@ class EscrowManager:
         return escrow
 
     def refund_escrow(self, escrow_id: uuid.UUID | str, reason: str) -> Escrow:
-        """Give the amount back to the payer. Raises EscrowStateError, PermissionDeniedError, ValidationError."""
+        """Give what it holds back to the payer. Raises EscrowStateError, PermissionDeniedError, ValidationError."""
         self._actor.require_scope(Scope.ESCROW_REFUND)
-        text = checked_reason(reason)
+        text = stated_reason(reason)
         with unit_of_work(self._session):
             escrow = self._get(escrow_id)
             self._check(escrow, Action.REFUND)
             self._move(escrow, Action.REFUND, refund_reason=text, refunded_at=utcnow())
-            self._wallets.unlock_funds(escrow.id, escrow.payer_wallet_id, escrow.amount)
-            self._record(escrow, "refunded", {"reason": text})
+            # One that waits for its payment may hold a part of it, or nothing.
+            if escrow.held_amount:
+                self._wallets.unlock_funds(escrow.id, escrow.payer_wallet_id, escrow.held_amount)
+            self._record(escrow, "refunded", {"reason": text}, escrow.held_amount)
+            self._funding.send_home(escrow.id, escrow.held_amount)
         return escrow
 
     def dispute_escrow(self, escrow_id: uuid.UUID | str, reason: str) -> Escrow:
@@ -196,7 +183,7 @@ class EscrowManager:
         Raises EscrowStateError, PermissionDeniedError, ValidationError.
         """
         self._actor.require_scope(Scope.ESCROW_REFUND)
-        text = checked_reason(reason)
+        text = stated_reason(reason)
         with unit_of_work(self._session):
             escrow = self._get(escrow_id)
             self._check(escrow, Action.DISPUTE)
@@ -285,11 +272,14 @@ class EscrowManager:
                 self._session, escrow.id, "payout_queued", "worker", amount=payout.gross, detail=detail
             )
 
-    def _record(self, escrow: Escrow, kind: str, detail: dict[str, Any]) -> None:
-        audit_trail.append(
-            self._session, escrow.id, kind, self._actor.name, amount=escrow.amount, detail=detail
-        )
+    def _record(
+        self, escrow: Escrow, kind: str, detail: dict[str, Any], amount: Amount | None = None
+    ) -> None:
+        moved = escrow.amount if amount is None else amount
+        audit_trail.append(self._session, escrow.id, kind, self._actor.name, amount=moved, detail=detail)
 
 
 def _moved_on(escrow: Escrow) -> EscrowStateError:
-    return EscrowStateError(f"the escrow is {escrow.status}", current_status=escrow.status)
+    waits = ": it waits for its payment, and until then it can only be cancelled"
+    detail = f"the escrow is {escrow.status}{waits if escrow.status == Status.PENDING else ''}"
+    return EscrowStateError(detail, current_status=escrow.status)

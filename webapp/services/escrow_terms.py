@@ -11,17 +11,19 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from webapp.config import EscrowSettings
+from webapp.config import Settings
 from webapp.domain.canonical import normalize_result_hash
 from webapp.domain.clock import to_rfc3339, utcnow
 from webapp.domain.exceptions import InvalidAmountError, NotFoundError, ValidationError
 from webapp.domain.money import Amount
+from webapp.domain.numbers import LARGEST_NUMBER
+from webapp.domain.reasons import checked_reason
 from webapp.models import Escrow, Node, SigningKey, Wallet
+from webapp.services.funding_terms import DEPOSIT, FundingReader, FundingTerms
 
 MAX_NAME_LENGTH = 128
 MAX_METADATA_DEPTH = 32
 MAX_REASON_LENGTH = 500
-LARGEST_WALLET_ID = 2**31 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,15 +40,18 @@ class NewEscrow:
     verifier_key_id: str | None
     expected_result_hash: str | None
     expires_at: datetime
+    funding: FundingTerms
 
 
 class TermsReader:
     """Collects complaints while it reads, and raises them together."""
 
-    def __init__(self, session: Session, settings: EscrowSettings) -> None:
+    def __init__(self, session: Session, settings: Settings) -> None:
         self._session = session
-        self._settings = settings
+        self._settings = settings.escrow
+        self._now = utcnow()
         self._complaints: dict[str, str] = {}
+        self._funding = FundingReader(settings, self._complaints)
 
     def read(
         self,
@@ -61,19 +66,31 @@ class TermsReader:
         verifier_key_id: str | None,
         expected_result_hash: str | None,
         expires_at: datetime | None,
+        funding: str,
+        fund_by: datetime | None,
+        refund_address: str | None,
     ) -> NewEscrow:
         """The checked terms. Raises ValidationError (InvalidAmountError when only the amount is wrong)."""
+        checked_amount, deadline = self._amount(amount), self._deadline(expires_at)
         terms = NewEscrow(
             payer_wallet_id=payer_wallet_id,
             provider_wallet_id=self._provider(payer_wallet_id, provider_wallet_id),
-            amount=self._amount(amount),
+            amount=checked_amount,
             service_name=self._name("service_name", service_name),
             task_id=self._name("task_id", task_id),
             metadata=self._metadata(metadata),
             provider_node_id=self._node(provider_node_id, provider_wallet_id),
             verifier_key_id=self._verifier(verifier_key_id, provider_wallet_id),
             expected_result_hash=self._hash(expected_result_hash),
-            expires_at=self._deadline(expires_at),
+            expires_at=deadline,
+            funding=self._funding.read(
+                funding,
+                fund_by,
+                refund_address,
+                amount=checked_amount,
+                now=self._now,
+                expires_at=deadline,
+            ),
         )
         if self._complaints:
             kind = InvalidAmountError if set(self._complaints) == {"amount"} else ValidationError
@@ -147,7 +164,7 @@ class TermsReader:
             return None
 
     def _deadline(self, value: datetime | None) -> datetime:
-        now = utcnow()
+        now = self._now
         if value is None:
             return now + timedelta(hours=self._settings.default_deadline_hours)
         if not isinstance(value, datetime) or value.tzinfo is None:
@@ -163,7 +180,7 @@ class TermsReader:
 
 
 def _is_wallet_id(value: object) -> bool:
-    return type(value) is int and 0 < value <= LARGEST_WALLET_ID
+    return type(value) is int and 0 < value <= LARGEST_NUMBER
 
 
 def _is_id(value: object) -> bool:
@@ -214,6 +231,8 @@ def creation_detail(escrow: Escrow) -> dict[str, Any]:
         "verifier_key_id": escrow.verifier_key_id,
         "expected_result_hash": escrow.expected_result_hash,
         "expires_at": to_rfc3339(escrow.expires_at),
+        # Where the payer pays and is paid back is not for the provider, who reads this, too.
+        **({"funding": DEPOSIT, "fund_by": to_rfc3339(escrow.fund_by)} if escrow.funding == DEPOSIT else {}),
     }
 
 
@@ -225,9 +244,6 @@ def parsed_escrow_id(escrow_id: uuid.UUID | str) -> uuid.UUID:
         raise NotFoundError("there is no such escrow, or it is not yours") from None
 
 
-def checked_reason(reason: object) -> str:
-    """Why somebody does something, for the others to read. Raises ValidationError naming `reason`."""
-    text = reason.strip().replace("\r\n", "\n") if isinstance(reason, str) else ""
-    if not text or len(text) > MAX_REASON_LENGTH or not text.replace("\n", " ").isprintable():
-        raise ValidationError.of("reason", f"must be 1 to {MAX_REASON_LENGTH} printable characters")
-    return text
+def stated_reason(reason: object) -> str:
+    """Why a party does something, for the other one to read; it may have several lines. Raises ValidationError."""
+    return checked_reason(reason, MAX_REASON_LENGTH, keeps_lines=True)

@@ -12,8 +12,9 @@ from typing import Any
 
 from webapp.domain.escrow_states import Status
 from webapp.domain.money import Amount
+from webapp.domain.payout_states import FINAL, PayoutStatus, state_of
 from webapp.models import Escrow, EscrowTransaction, Payout
-from webapp.services.wallet_queries import FINAL_PAYOUTS
+from webapp.web import payment_words
 from webapp.web.filters import money
 
 
@@ -44,18 +45,20 @@ class Happening:
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """Who reads the story. `name_of` turns an actor of the trail into words; `may_see_address` hides the payee's."""
+    """Who reads the story. `name_of` turns an actor of the trail into words; where payouts go, and why they are held,
+    is shown for the wallets `sees_payouts_of` only.
+    """
 
     name_of: Callable[[str], str]
     payer: str
     provider: str
-    may_see_address: bool
+    sees_payouts_of: frozenset[int]
 
 
 def is_final(escrow: Escrow, payouts: Iterable[Payout]) -> bool:
     """Whether nothing more will happen."""
     has_ended = escrow.status in (Status.RELEASED, Status.REFUNDED, Status.RESOLVED)
-    return has_ended and all(payout.status in FINAL_PAYOUTS for payout in payouts)
+    return has_ended and all(payout.status in FINAL for payout in payouts)
 
 
 def story(
@@ -66,12 +69,22 @@ def story(
     confirmations_needed: int,
 ) -> list[Happening]:
     """What happened, oldest first, and then what is ahead."""
-    addresses = {str(payout.id): payout.address for payout in payouts} if reader.may_see_address else {}
-    happened = [_event(escrow, entry, reader, addresses) for entry in trail]
+    own = [payout for payout in payouts if payout.wallet_id in reader.sees_payouts_of]
+    addresses = {str(payout.id): payout.address for payout in own}
+    refunds = {str(payout.id) for payout in payouts if payout.wallet_id == escrow.payer_wallet_id}
+    waiting = {str(payout.id) for payout in payouts if payout.status == PayoutStatus.AWAITING_APPROVAL}
+    happened = [_event(escrow, entry, reader, addresses, refunds, waiting) for entry in trail]
     return happened + _ahead(escrow, payouts, reader, confirmations_needed)
 
 
-def _event(escrow: Escrow, entry: EscrowTransaction, reader: Reader, addresses: dict[str, str]) -> Happening:
+def _event(
+    escrow: Escrow,
+    entry: EscrowTransaction,
+    reader: Reader,
+    addresses: dict[str, str],
+    refunds: set[str],
+    waiting: set[str],
+) -> Happening:
     title, icon, tone = _LOOKS.get(entry.kind) or (
         entry.kind.replace("_", " ").capitalize(),
         "circle",
@@ -79,17 +92,20 @@ def _event(escrow: Escrow, entry: EscrowTransaction, reader: Reader, addresses: 
     )
     detail = entry.detail
     is_payout = entry.kind.startswith("payout_")
+    moves_by_itself = is_payout or entry.kind in payment_words.LOOKS
+    payout_id = detail.get("payout_id", "")
+    is_queued = entry.kind in ("payout_queued", "refund_queued")
     return Happening(
-        title=title,
+        title=title.replace("Payout", "Refund") if payout_id in refunds else title,
         icon=icon,
         tone=tone,
         when=entry.created_at,
-        # Payouts move by themselves: that the worker moves them tells the reader nothing.
-        who="" if is_payout else reader.name_of(entry.actor),
-        note=_note(escrow, entry, reader),
+        # Coins move by themselves: that the worker moves them tells the reader nothing.
+        who="" if moves_by_itself else reader.name_of(entry.actor),
+        note=_awaits(entry) if is_queued and payout_id in waiting else _note(escrow, entry, reader),
         ids=Ids(
             txid=detail.get("txid") if entry.kind in _SHOWS_TRANSACTION else None,
-            address=addresses.get(detail.get("payout_id", "")) if entry.kind == "payout_queued" else None,
+            address=addresses.get(payout_id) if is_queued else None,
             fee=_amount(detail, "fee") if is_payout else None,
             net=_amount(detail, "net") if is_payout else None,
         ),
@@ -111,19 +127,32 @@ _LOOKS = {
     "payout_unknown": ("The network’s answer was lost", "help", "waiting"),
     "payout_txid_changed": ("On the network under another id", "refund", "moving"),
     "payout_requeued": ("Payout queued again", "clock", "waiting"),
+    "payout_approved": ("Payout approved", "done", "good"),
+    "payout_held": ("Payout held back", "lock", "waiting"),
+    "payout_resumed": ("Payout let go", "clock", "waiting"),
+    "payout_rebroadcast": ("Sent to the network again", "arrow-up", "moving"),
+    "payout_fee_raised": ("Fee raised", "arrow-up", "moving"),
+    "payout_return_requested": ("Payout to be given back", "refund", "waiting"),
+    "payout_undone": ("Undone by the chain", "refund", "waiting"),
     "payout_confirmed": ("Confirmed on the chain", "done-circle", "good"),
     "payout_failed": ("Payout failed", "cross", "bad"),
+    **payment_words.LOOKS,
 }
 _SHOWS_TRANSACTION = frozenset(
     {"payout_signed", "payout_txid_changed", "payout_confirmed", "payout_requeued"}
 )
 
 
+def _awaits(entry: EscrowTransaction) -> str:
+    amount = f"{money(entry.amount)} wait" if entry.amount else "It waits"
+    return f"{amount} until an operator approves it."
+
+
 def _note(escrow: Escrow, entry: EscrowTransaction, reader: Reader) -> str:
     detail = entry.detail
     match entry.kind:
         case "created":
-            return f"{money(escrow.amount)} are locked until the work is done."
+            return payment_words.created_note(escrow)
         case "delivered":
             return "The signature over the result is right; both stand under Terms."
         case "released":
@@ -142,24 +171,42 @@ def _note(escrow: Escrow, entry: EscrowTransaction, reader: Reader) -> str:
             )
         case "refunded":
             reason = _sentence(detail.get("reason", ""))
-            return f"{money(escrow.amount)} went back to {reader.payer}. {reason}"
+            return f"{payment_words.refunded_note(entry, escrow, reader.payer)} {reason}"
         case "payout_queued":
             return f"{money(entry.amount or escrow.provider_amount)} leave with the next batch."
         case "payout_unknown":
             return "The same transaction is sent again until it is known to be there; it cannot pay twice."
+        case "payout_held" | "payout_approved" | "payout_resumed" | "payout_return_requested":
+            return "By an operator."
+        case "payout_fee_raised":
+            return "A second transaction pays for the first, so that it is final sooner."
         case "payout_requeued":
             return "The first transaction can never confirm; another one is made."
+        case "payout_undone":
+            return "Its block was replaced by others; the same transaction is sent again."
         case "payout_failed":
-            return f"The money is back in the balance: {_sentence(detail.get('reason', ''))}"
+            # Why is for its payee, who reads it with the payout.
+            return "It was not sent, and the money is back in the balance."
         case "payout_confirmed":
             return f"Final, after {_count(detail.get('confirmations', 0), 'confirmation')}."
-    return ""
+    return payment_words.payment_note(escrow, entry, reader.payer)
 
 
 def _ahead(
     escrow: Escrow, payouts: Sequence[Payout], reader: Reader, confirmations_needed: int
 ) -> list[Happening]:
     match escrow.status:
+        case Status.PENDING:
+            return [
+                _next(
+                    f"{money(escrow.amount - escrow.deposited_amount)} arrive from {reader.payer}",
+                    escrow.fund_by,
+                    "The network must show them by this time, or the escrow ends.",
+                ),
+                _next(
+                    f"{_capital(reader.provider)} deliver{_s(reader.provider)} the result", escrow.expires_at
+                ),
+            ]
         case Status.ACTIVE:
             return [
                 _next(
@@ -180,13 +227,15 @@ def _ahead(
         case Status.DISPUTED:
             return [_next("An arbiter decides")]
     return [
-        _on_its_way(payout, confirmations_needed) for payout in payouts if payout.status not in FINAL_PAYOUTS
+        _on_its_way(payout, reader, confirmations_needed) for payout in payouts if payout.status not in FINAL
     ]
 
 
-def _on_its_way(payout: Payout, needed: int) -> Happening:
+def _on_its_way(payout: Payout, reader: Reader, needed: int) -> Happening:
     if payout.transaction is None:
-        return _next("Paid on the chain", note=_sentence(payout.reason))
+        is_explained = payout.status == PayoutStatus.HELD and payout.wallet_id in reader.sees_payouts_of
+        note = _sentence(payout.reason) if is_explained else state_of(payout.status).meaning
+        return _next("Paid on the chain", note=note)
     seen = min(payout.transaction.confirmations, needed)
     return Happening("Final on the chain", "circle", "plain", is_ahead=True, meter=(seen, needed))
 

@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from flask_login import current_user
 
 from webapp.domain.clock import utcnow
-from webapp.domain.escrow_states import Action, Party, Status, allowed_actions
+from webapp.domain.escrow_states import Action, Party, Status, Terms, allowed_actions
 from webapp.domain.money import split
 from webapp.domain.roles import Actor, Role
 from webapp.models import Escrow, EscrowTransaction, Payout
 from webapp.services import audit_trail, escrow_desk
 from webapp.services.downtime import fair_terms
+from webapp.services.escrow_payments import payments_of
 from webapp.services.wallet_queries import list_payouts_of_escrow
 from webapp.web.current import db_session, services
+from webapp.web.escrow_payment import PaymentView, payment_view
 from webapp.web.escrow_story import Happening, Reader, is_final, story
 from webapp.web.filters import money
 
@@ -33,6 +35,7 @@ class EscrowView:
     provider_share: str
     fund_share: str
     happenings: list[Happening]
+    payment: PaymentView | None
     is_final: bool
 
     def may(self, action: str) -> bool:
@@ -46,7 +49,7 @@ def view_of(escrow: Escrow, parties: frozenset[Party]) -> EscrowView:
     names = {wallet_id: wallet_name(wallet_id, actor) for wallet_id in _wallets(escrow)}
     payer, provider = names[escrow.payer_wallet_id], names[escrow.provider_wallet_id]
     trail = audit_trail.entries(db_session(), escrow.id)
-    payouts = list_payouts_of_escrow(db_session(), escrow.id, (escrow.provider_wallet_id,))
+    payouts = list_payouts_of_escrow(db_session(), escrow.id, _wallets(escrow))
     terms = fair_terms(db_session(), services().settings, escrow)
     actions = allowed_actions(terms, parties, utcnow())
     shares = _shares(escrow)
@@ -60,7 +63,8 @@ def view_of(escrow: Escrow, parties: frozenset[Party]) -> EscrowView:
         next_step=_next_step(escrow, parties, payer, provider, actions, payouts),
         provider_share=shares[0],
         fund_share=shares[1],
-        happenings=_story(escrow, trail, payouts, payer, provider, parties),
+        happenings=_story(escrow, trail, payouts, payer, provider),
+        payment=_payment(escrow, terms) if Party.PAYER in parties else None,
         is_final=is_final(escrow, payouts),
     )
 
@@ -80,15 +84,21 @@ def _story(
     payouts: list[Payout],
     payer: str,
     provider: str,
-    parties: frozenset[Party],
 ) -> list[Happening]:
     reader = Reader(
         name_of=_namer(escrow, trail).name,
         payer=payer,
         provider=provider,
-        may_see_address=Party.PROVIDER in parties or current_user.role == Role.OPERATOR,
+        sees_payouts_of=current_user.actor.wallet_ids
+        if current_user.role != Role.OPERATOR
+        else frozenset(_wallets(escrow)),
     )
     return story(escrow, trail, payouts, reader, services().settings.wallet.payout_confirmations)
+
+
+def _payment(escrow: Escrow, terms: Terms) -> PaymentView | None:
+    payments = payments_of(db_session(), [escrow]).get(escrow.id)
+    return payment_view(escrow, terms, payments, services().settings.wallet) if payments else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +170,10 @@ def _next_step(
     actions: frozenset[Action],
     payouts: list[Payout],
 ) -> str:
+    if escrow.status == Status.PENDING:
+        if Party.PAYER in parties:
+            return "It begins when your payment has arrived. Until then it can be cancelled."
+        return f"It waits for the payment of {payer}. Nothing is to be done before it has arrived."
     if escrow.status == Status.ACTIVE:
         if Action.DELIVER in actions:
             return f"{money(escrow.amount)} are locked for you. Do the work, then deliver its result."

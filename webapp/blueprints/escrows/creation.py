@@ -1,4 +1,4 @@
-"""A new escrow: the form, the preview of its split, and the lock."""
+"""A new escrow: the form, the preview of its split, and the lock or the address to pay to."""
 
 from __future__ import annotations
 
@@ -14,16 +14,21 @@ from webapp.domain.exceptions import (
     FrozenWalletError,
     InsufficientFundsError,
     InvalidAmountError,
+    NoDepositAddressError,
     ValidationError,
 )
 from webapp.domain.money import Amount, split
 from webapp.models import Escrow
+from webapp.services.funding_terms import DEPOSIT
 from webapp.services.wallet_ownership import list_wallets
 from webapp.web.current import db_session, services
 from webapp.web.escrow_view import percent
 from webapp.web.guards import signed_in
 from webapp.web.htmx import done, render
 from webapp.web.presses import press_once
+
+_IS_LOCKED = "The escrow is created and its amount locked."
+_ASKS_FOR_PAYMENT = "The escrow is created. It begins when your payment has arrived."
 
 
 @bp.get("/new")
@@ -36,17 +41,20 @@ def new() -> ResponseReturnValue:
 @bp.post("")
 @signed_in
 def create() -> ResponseReturnValue:
-    """Lock the amount; leads to the new escrow."""
+    """Lock the amount, or ask for a payment; leads to the new escrow."""
     form = _escrow_form()
     if form.validate():
+        is_by_deposit = form.funding.data == DEPOSIT
+        if is_by_deposit:
+            services().wallets(db_session()).stock_address()
         try:
             location = press_once(lambda: show_url(_create(form).id))
         except (InsufficientFundsError, FrozenWalletError) as error:
             form.amount.errors = [*form.amount.errors, _money_refusal(error)]
-        except ValidationError as error:
+        except (ValidationError, NoDepositAddressError) as error:
             form.take_errors(error)
         else:
-            return done(location, message="The escrow is created and its amount locked.")
+            return done(location, message=_ASKS_FOR_PAYMENT if is_by_deposit else _IS_LOCKED)
     return _new_page(form, 422)
 
 
@@ -67,6 +75,7 @@ def _create(form: EscrowForm) -> Escrow:
         verifier_key_id=form.verifier_key_id.data or None,
         expected_result_hash=form.expected_result_hash.data or None,
         expires_at=form.deadline,
+        **form.payment,
     )
 
 
@@ -86,6 +95,7 @@ def _new_page(form: EscrowForm, status: int = 200) -> Response:
         form=form,
         wallets=wallets,
         usual_deadline=_in_words(settings.default_deadline_hours),
+        usual_payment_time=_in_words(settings.default_funding_hours),
         **_split_of(form.amount.data),
     )
 

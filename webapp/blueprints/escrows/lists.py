@@ -22,7 +22,14 @@ from webapp.web.htmx import render
 from webapp.web.states import state_look
 
 PAGE_SIZE = 20
-SHOWN_STATUSES = (Status.ACTIVE, Status.DELIVERED, Status.DISPUTED, Status.RELEASED, Status.REFUNDED)
+SHOWN_STATUSES = (
+    Status.PENDING,
+    Status.ACTIVE,
+    Status.DELIVERED,
+    Status.DISPUTED,
+    Status.RELEASED,
+    Status.REFUNDED,
+)
 SIDES = {"payer": Party.PAYER, "provider": Party.PROVIDER}
 
 

@@ -13,6 +13,7 @@ from flask_login import current_user
 from webapp.blueprints.escrows.blueprint import bp, manager, show_url
 from webapp.blueprints.forms.escrows import DeliverForm, DisputeForm, RefundForm, ReleaseForm
 from webapp.domain.clock import utcnow
+from webapp.domain.escrow_states import Status
 from webapp.domain.exceptions import EscrowStateError, ResultValidationError, ValidationError
 from webapp.domain.roles import Scope
 from webapp.models import Escrow
@@ -39,10 +40,15 @@ def show(escrow_id: uuid.UUID) -> ResponseReturnValue:
 @signed_in
 @live
 def timeline(escrow_id: uuid.UUID) -> ResponseReturnValue:
-    """The timeline by itself, asked for every few seconds. When the state has changed, all that depends on it."""
+    """The timeline by itself, asked for every few seconds. When the state has changed, all that depends on it; when
+    more of the payment has arrived, that.
+    """
     escrow = manager().get_escrow(escrow_id)
     if request.args.get("seen") == escrow.status:
-        return render("escrows/show", "escrow_timeline", **_context(escrow))
+        context = _context(escrow)
+        payment = context["view"].payment
+        brings_payment = is_htmx() and payment is not None and request.args.get("paid") != payment.mark
+        return render("escrows/show", "escrow_timeline", brings_payment=brings_payment, **context)
     if is_htmx():
         flash(f"The escrow is {escrow.status} now.", "info")
     response = _show(escrow_id)
@@ -78,13 +84,15 @@ def release(escrow_id: uuid.UUID) -> ResponseReturnValue:
 @bp.post("/<uuid:escrow_id>/refund")
 @signed_in
 def refund(escrow_id: uuid.UUID) -> ResponseReturnValue:
-    """Give the amount back to the payer."""
+    """Give the amount back to the payer, or cancel what is not paid for."""
     form = RefundForm()
 
     def effect(escrows: EscrowManager, _escrow: Escrow) -> None:
         escrows.refund_escrow(escrow_id, form.reason.data)
 
-    return _act(escrow_id, "refund_form", form, effect, "Refunded: the payer has the money back.")
+    was_pending = form.seen.data == Status.PENDING
+    message = "The escrow is cancelled." if was_pending else "Refunded: the payer has the money back."
+    return _act(escrow_id, "refund_form", form, effect, message)
 
 
 @bp.post("/<uuid:escrow_id>/dispute")

@@ -3,21 +3,33 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from wtforms import (
     BooleanField,
     DateTimeLocalField,
     HiddenField,
     IntegerField,
+    RadioField,
     SelectField,
     StringField,
     TextAreaField,
 )
+from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
+from webapp.services.funding_terms import BALANCE, DEPOSIT
 from webapp.web.forms import PageForm, stripped
 
 LARGEST_WALLET_ID = 2**31 - 1
+WAYS_TO_PAY = [
+    SelectChoice(BALANCE, "From my balance\nCoins that you have here are locked at once."),
+    SelectChoice(
+        DEPOSIT,
+        "By a payment to its own address\n"
+        "You get an address and a QR code. The escrow begins when the coins have arrived.",
+    ),
+]
 
 
 class EscrowForm(PageForm):
@@ -34,6 +46,9 @@ class EscrowForm(PageForm):
     amount = StringField("Amount", [InputRequired("Enter an amount"), Length(max=32)], [stripped])
     service_name = StringField("Service", [InputRequired("Name the service"), Length(max=128)], [stripped])
     task_id = StringField("Task id", [InputRequired("Name the task"), Length(max=128)], [stripped])
+    funding = RadioField("How do you pay?", choices=WAYS_TO_PAY, default=BALANCE)
+    fund_by = DateTimeLocalField("Pay by", [Optional()])
+    refund_address = StringField("Send coins back to", [Optional(), Length(max=64)], [stripped])
     expires_at = DateTimeLocalField("Deadline for the result", [Optional()])
     provider_node_id = StringField("Node", [Optional(), Length(max=64)], [stripped])
     verifier_key_id = StringField("Verifier’s key", [Optional(), Length(max=40)], [stripped])
@@ -49,6 +64,18 @@ class EscrowForm(PageForm):
     def deadline(self) -> datetime | None:
         """The deadline in UTC, which is how it was asked for; None for the usual one."""
         return self.expires_at.data.replace(tzinfo=UTC) if self.expires_at.data else None
+
+    @property
+    def payment(self) -> dict[str, Any]:
+        """How it is to be paid for, as the service wants it. What belongs to the other way of paying is left out."""
+        if self.funding.data != DEPOSIT:
+            return {"funding": BALANCE}
+        fund_by = self.fund_by.data.replace(tzinfo=UTC) if self.fund_by.data else None
+        return {
+            "funding": DEPOSIT,
+            "fund_by": fund_by,
+            "refund_address": self.refund_address.data or None,
+        }
 
     @property
     def has_further_terms(self) -> bool:

@@ -1,0 +1,132 @@
+"""New escrows: their terms are read, their amount is locked or an address for it is given out, their trail begins."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+from uuid_utils.compat import uuid7
+
+from webapp.config import Settings
+from webapp.domain.clock import utcnow
+from webapp.domain.escrow_states import Status
+from webapp.domain.exceptions import (
+    FrozenWalletError,
+    NoDepositAddressError,
+    PermissionDeniedError,
+    ValidationError,
+)
+from webapp.domain.money import ZERO, split
+from webapp.domain.roles import Actor, Scope
+from webapp.models import Escrow
+from webapp.services import audit_trail
+from webapp.services.deposits import addresses as deposit_addresses
+from webapp.services.escrow_terms import NewEscrow, TermsReader, creation_detail
+from webapp.services.signing_keys import SigningKeys
+from webapp.services.unit_of_work import unit_of_work
+from webapp.services.wallet_integration import WalletIntegration
+
+# Each has an address that is watched for ever, and costs whoever asks for it nothing.
+MAX_UNPAID_PER_DAY = 100
+
+
+class EscrowCreation:
+    """Makes escrows for one actor."""
+
+    def __init__(
+        self,
+        session: Session,
+        settings: Settings,
+        actor: Actor,
+        wallets: WalletIntegration,
+        keys: SigningKeys,
+    ) -> None:
+        self._session = session
+        self._settings = settings
+        self._actor = actor
+        self._wallets = wallets
+        self._keys = keys
+
+    def create(self, payer_wallet_id: int, **terms: Any) -> Escrow:
+        """`terms` are those of `TermsReader.read`. See `EscrowManager.create_escrow`."""
+        self._actor.require_scope(Scope.ESCROW_CREATE)
+        if not self._actor.is_program and payer_wallet_id not in self._actor.wallet_ids:
+            raise PermissionDeniedError("you may not spend from the payer's wallet")
+        with unit_of_work(self._session):
+            read = TermsReader(self._session, self._settings).read(payer_wallet_id=payer_wallet_id, **terms)
+            escrow = self._new_row(read)
+            self._keys.spend(self._actor, escrow.amount)
+            if read.funding.is_by_deposit:
+                self._give_address(escrow)
+            else:
+                self._wallets.lock_funds(escrow.id, escrow.payer_wallet_id, escrow.amount)
+            audit_trail.append(
+                self._session,
+                escrow.id,
+                "created",
+                self._actor.name,
+                amount=escrow.amount,
+                detail=creation_detail(escrow),
+            )
+        return escrow
+
+    def _new_row(self, terms: NewEscrow) -> Escrow:
+        provider_amount, community_amount = split(terms.amount, self._settings.escrow.fund_basis_points)
+        status = Status.PENDING if terms.funding.is_by_deposit else Status.ACTIVE
+        now = utcnow()
+        escrow = Escrow(
+            id=uuid7(),
+            payer_wallet_id=terms.payer_wallet_id,
+            provider_wallet_id=terms.provider_wallet_id,
+            amount=terms.amount,
+            provider_amount=provider_amount,
+            community_amount=community_amount,
+            status=status.value,
+            service_name=terms.service_name,
+            task_id=terms.task_id,
+            task_metadata=terms.metadata,
+            provider_node_id=terms.provider_node_id,
+            verifier_key_id=terms.verifier_key_id,
+            expected_result_hash=terms.expected_result_hash,
+            expires_at=terms.expires_at,
+            funding=terms.funding.funding,
+            fund_by=terms.funding.fund_by,
+            refund_address=terms.funding.refund_address,
+            created_at=now,
+            updated_at=now,
+        )
+        self._session.add(escrow)
+        self._session.flush()
+        return escrow
+
+    def _give_address(self, escrow: Escrow) -> None:
+        """Nothing moves yet; but whoever could not lock money cannot have it sent here either."""
+        wallet = self._wallets.wallet(escrow.payer_wallet_id)
+        if wallet.is_frozen:
+            raise FrozenWalletError(f"wallet {wallet.id} is frozen")
+        self._check_unpaid(escrow)
+        address = deposit_addresses.take(self._session, "escrow", wallet.id, escrow.id)
+        if address is None:
+            raise NoDepositAddressError(
+                "There is no address to pay to at the moment; new ones come as soon as the coin daemon is in reach. "
+                "Try again in a moment, or pay from the balance."
+            )
+        escrow.deposit_address = address
+        self._session.flush()
+
+    def _check_unpaid(self, escrow: Escrow) -> None:
+        """Raise unless few of the wallet's escrows of the last 24 hours were never paid, whatever became of them."""
+        statement = select(func.count()).where(
+            Escrow.payer_wallet_id == escrow.payer_wallet_id,
+            Escrow.funding == "deposit",
+            Escrow.deposited_amount == ZERO,
+            Escrow.created_at > escrow.created_at - timedelta(hours=24),
+        )
+        if self._session.execute(statement).scalar_one() > MAX_UNPAID_PER_DAY:
+            raise ValidationError.of(
+                "funding",
+                f"{MAX_UNPAID_PER_DAY} escrows of this wallet were made for a payment within 24 hours and not paid: "
+                "pay them, or pay from the balance",
+            )
