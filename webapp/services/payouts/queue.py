@@ -1,15 +1,16 @@
 """Payouts before they reach the chain: asked for, paid by themselves, redirected, returned.
 
 A payout is queued in the transaction of its cause. From then on the money is in `payouts_in_flight`, and only
-settlement (or a return by a reversing entry) takes it out of there.
+settlement (or a return by a reversing entry) takes it out of there. Limits are looked at here, on the way in.
 """
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
+from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import and_, case, null, update
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
@@ -19,11 +20,20 @@ from webapp.domain.addresses import check_address
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import InvalidAmountError, NotFoundError, PayoutStateError
 from webapp.domain.money import Amount
+from webapp.domain.payout_states import OwnerAction, owner_may
+from webapp.domain.roles import PROGRAM, WORKER, Actor
 from webapp.ledger.journal import Move, post
 from webapp.models import Payout, Wallet
 from webapp.models.compare_and_set import changes_one_row
 from webapp.services import audit_trail
+from webapp.services.custody import limits
+from webapp.services.custody.limits import WithdrawalLimitError
 from webapp.services.unit_of_work import unit_of_work
+
+WAITING = "waiting for the next batch"
+AWAITING_APPROVAL = "waiting until an operator approves it"
+# Both parties of an escrow read its trail; why a payout failed is for its payee, who reads it with the payout.
+NOT_SENT = "it was not sent"
 
 
 class PayoutQueue:
@@ -31,34 +41,75 @@ class PayoutQueue:
 
     def __init__(self, session: Session, settings: Settings) -> None:
         self._session = session
+        self._settings = settings
         self._wallet_settings = settings.wallet
 
-    def withdraw(self, wallet_id: int, address: str, amount: Amount) -> Payout:
-        """Queue what the owner asked for. Raises InvalidAddressError, InvalidAmountError, InsufficientFundsError."""
+    def withdraw(self, wallet_id: int, address: str, amount: Amount, actor: Actor = PROGRAM) -> Payout:
+        """Queue what `actor` asks for, or have it wait for an operator's approval.
+
+        Raises InvalidAddressError, InvalidAmountError, WithdrawalLimitError, InsufficientFundsError.
+        """
         check_address(address, self._wallet_settings.network)
         least = self._wallet_settings.min_payout
         if amount < least:
             message = f"must be at least {least} FLOP, so that what arrives is more than dust after the fee"
             raise InvalidAmountError(f"amount: {message}", fields={"amount": message})
         with unit_of_work(self._session):
-            return self._queue(wallet_id, address, amount, None)
+            status = limits.admit(self._session, self._settings, wallet_id, amount)
+            return self._enter(status, wallet_id, address, amount, actor, None)
 
     def queue_earning(self, wallet_id: int, amount: Amount, escrow_id: uuid.UUID) -> Payout | None:
         """Queue what a release earned, when its wallet wants that, in the release's unit of work.
 
-        None when it stays in the balance: no payout address, a frozen wallet, or too little to be sent.
+        None when it stays in the balance: no payout address, a frozen wallet, too little to be sent, or more than may
+        leave at present.
         """
         wallet = self._session.get_one(Wallet, wallet_id, populate_existing=True)
         if not wallet.payout_address or wallet.is_frozen or amount < self._wallet_settings.min_payout:
             return None
-        return self._queue(wallet_id, wallet.payout_address, amount, escrow_id)
+        try:
+            status = limits.admit(self._session, self._settings, wallet_id, amount)
+        except WithdrawalLimitError:
+            return None
+        return self._enter(status, wallet_id, wallet.payout_address, amount, WORKER, escrow_id)
+
+    def queue_refund(
+        self, wallet_id: int, address: str, amount: Amount, escrow_id: uuid.UUID
+    ) -> Payout | None:
+        """Send what an escrow gives back to where its payer wants it, in the caller's unit of work.
+
+        None when it stays in the balance: a frozen wallet, or too little to be sent. These are coins on their way
+        home: beyond what may leave at present they do not stay, but wait for an operator's approval.
+        """
+        wallet = self._session.get_one(Wallet, wallet_id, populate_existing=True)
+        if wallet.is_frozen or amount < self._wallet_settings.min_payout:
+            return None
+        try:
+            status = limits.admit(self._session, self._settings, wallet_id, amount)
+        except WithdrawalLimitError:
+            status = "awaiting_approval"
+        return self._enter(status, wallet_id, address, amount, WORKER, escrow_id)
 
     def redirect(self, payout_id: uuid.UUID, wallet_ids: frozenset[int], address: str) -> Payout:
-        """Change the destination while nobody has claimed the payout. Raises PayoutStateError afterwards."""
+        """Change the destination while nobody has claimed the payout. Raises PayoutStateError afterwards.
+
+        An approval was given to the old destination: with another one the payout waits for a new approval; one that is
+        held, when it is let go.
+        """
         check_address(address, self._wallet_settings.network)
         with unit_of_work(self._session):
             payout = self._own(payout_id, wallet_ids)
-            self._take_from_queue(payout, address=address)
+            is_void = and_(Payout.approved_by.is_not(None), Payout.address != address)
+            waits_anew = and_(is_void, Payout.status != "held")
+            self._change_waiting(
+                payout,
+                OwnerAction.REDIRECT,
+                address=address,
+                status=case((waits_anew, "awaiting_approval"), else_=Payout.status),
+                status_since=case((waits_anew, utcnow()), else_=Payout.status_since),
+                reason=case((waits_anew, AWAITING_APPROVAL), else_=Payout.reason),
+                approved_by=case((is_void, null()), else_=Payout.approved_by),
+            )
             record(self._session, payout, "payout_redirected", {})
         return payout
 
@@ -66,7 +117,7 @@ class PayoutQueue:
         """Take a payout back into the balance while nobody has claimed it. Raises PayoutStateError afterwards."""
         with unit_of_work(self._session):
             payout = self._own(payout_id, wallet_ids)
-            self._take_from_queue(payout, status="failed")
+            self._change_waiting(payout, OwnerAction.TAKE_BACK, status="failed")
             return_to_wallet(self._session, payout, "taken back by its owner")
         return payout
 
@@ -76,22 +127,32 @@ class PayoutQueue:
             raise NotFoundError("there is no such payout")
         return payout
 
-    def _take_from_queue(self, payout: Payout, **values: str) -> None:
-        """Change a queued payout; the row count decides between its owner and a worker that claims it."""
-        statement = update(Payout).where(Payout.id == payout.id, Payout.status == "queued").values(**values)
-        if not changes_one_row(self._session, statement):
+    def _change_waiting(self, payout: Payout, action: OwnerAction, **values: Any) -> None:
+        """Change one that nobody works on; the row count decides between its owner and a worker that claims it."""
+        waits = (Payout.id == payout.id) & Payout.status.in_(owner_may(action))
+        if not changes_one_row(self._session, update(Payout).where(waits).values(**values)):
             raise PayoutStateError("the payout is on its way; nothing about it can be changed")
         self._session.refresh(payout)
 
-    def _queue(self, wallet_id: int, address: str, gross: Amount, escrow_id: uuid.UUID | None) -> Payout:
+    def _enter(
+        self,
+        status: str,
+        wallet_id: int,
+        address: str,
+        gross: Amount,
+        actor: Actor,
+        escrow_id: uuid.UUID | None,
+    ) -> Payout:
         payout = Payout(
             id=uuid7(),
             wallet_id=wallet_id,
             escrow_id=escrow_id,
             address=address,
+            status=status,
+            requested_by=actor.name,
             gross=gross,
             fee_paid_by=self._wallet_settings.fee_paid_by,
-            reason="waiting for the next batch",
+            reason=WAITING if status == "queued" else AWAITING_APPROVAL,
         )
         move = Move(accounts.available(wallet_id), accounts.PAYOUTS_IN_FLIGHT, gross)
         post(self._session, f"payout:{payout.id}:queue", "payout_queue", [move])
@@ -101,16 +162,23 @@ class PayoutQueue:
 
 
 def return_to_wallet(session: Session, payout: Payout, reason: str) -> None:
-    """Fail a payout that is provably not on the network, and give its money back, in the caller's unit of work."""
+    """Fail a payout that is provably not on the network, and give its money back, in the caller's unit of work.
+
+    Its payee reads the `reason`.
+    """
     payout.status, payout.status_since, payout.reason = "failed", utcnow(), reason[:500]
     payout.claim_token = payout.claimed_until = payout.transaction_id = payout.output_index = None
     payout.fee = payout.net = None
+    if payout.escrow_id is not None:
+        audit_trail.lock(session, payout.escrow_id)  # Everybody takes an escrow before a wallet.
     move = Move(accounts.PAYOUTS_IN_FLIGHT, accounts.available(payout.wallet_id), payout.gross)
     post(session, f"payout:{payout.id}:return", "payout_return", [move], even_if_frozen=True)
-    record(session, payout, "payout_failed", {"reason": reason[:500]})
+    record(session, payout, "payout_failed", {"reason": NOT_SENT})
 
 
-def record(session: Session, payout: Payout, kind: str, detail: Mapping[str, str | int]) -> None:
+def record(
+    session: Session, payout: Payout, kind: str, detail: Mapping[str, str | int], actor: Actor = WORKER
+) -> None:
     """Put an event of the payout on the timeline of the escrow that caused it, if one did."""
     if payout.escrow_id is None:
         return
@@ -119,7 +187,7 @@ def record(session: Session, payout: Payout, kind: str, detail: Mapping[str, str
         session,
         payout.escrow_id,
         kind,
-        "worker",
+        actor.name,
         amount=payout.gross,
         detail={"payout_id": str(payout.id), **detail},
     )
