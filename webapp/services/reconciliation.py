@@ -1,30 +1,25 @@
-"""The books against the coins: what the daemon must hold, what it holds, and what happens when coins are missing.
+"""The books against each other and against the coins: at every block, on the worker's clock, and as a command.
 
-Every coin that came in is in `chain` with a minus; what left is a plus, and `network_fees` went to miners. So
-
-    must hold = -(chain) - network_fees + uncredited deposits that have confirmed - what the network has of ours
-
-Coins that go to cold storage leave through `chain` like any others; the account `cold` says that they are ours.
-More coins than that are unexplained but harmless (an operator's own, say); fewer are a gap.
+A gap halts payouts and raises an alert; nothing else stops.
 """
 
 from __future__ import annotations
 
 import json
-import time
 from dataclasses import asdict, dataclass, field, replace
 
 import structlog
-from sqlalchemy import BigInteger, func, select, type_coerce
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from webapp.domain import accounts
+from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import WalletIntegrationError
 from webapp.domain.money import format_signed
-from webapp.ledger import pooled
 from webapp.ledger.integrity import Gap, check_books
-from webapp.models import ChainCursor, ChainTransaction, Deposit, Payout
-from webapp.services import audit_trail
+from webapp.models import ChainCursor, Reconciliation
+from webapp.models.insert_once import insert_once
+from webapp.services import audit_trail, coin_finder
+from webapp.services.coin_count import Coins, count_coins
 from webapp.services.daemon.wallet import DaemonWallet
 from webapp.services.payouts import halts as payout_halts
 from webapp.services.unit_of_work import unit_of_work
@@ -32,21 +27,6 @@ from webapp.services.unit_of_work import unit_of_work
 log = structlog.get_logger(__name__)
 
 HALT_CAUSE = "integrity"
-SHORTAGE_LOOKS = 3
-SECONDS_BETWEEN_LOOKS = 0.2
-
-
-@dataclass(frozen=True, slots=True)
-class Coins:
-    """Base units that the daemon must hold and holds. `unexplained` is negative when coins are missing."""
-
-    expected: int
-    held: int
-
-    @property
-    def unexplained(self) -> int:
-        """What is there beyond what must be."""
-        return self.held - self.expected
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,38 +84,7 @@ def check_money(session: Session, daemon: DaemonWallet) -> Report:
         return Report(gaps, None, error.detail)
     if coins is None:
         return Report(gaps, None, "the chain has moved on; the worker reads it first")
-    if coins.unexplained < 0:
-        gaps.append(
-            Gap("coins are missing", f"{format_signed(-coins.unexplained)} FLOP less than there must be")
-        )
-    return Report(gaps, coins)
-
-
-def count_coins(session: Session, daemon: DaemonWallet) -> Coins | None:
-    """What must be there and what is; None while the two do not speak of the same block. WalletIntegrationError.
-
-    The books follow the chain by a tick, and a payment may move between two looks: a shortage counts only when three
-    looks in a row find one, and the last of them with books that stand still and have read the daemon's last block.
-    """
-    shortage = None
-    for look in range(SHORTAGE_LOOKS):
-        if look:
-            time.sleep(SECONDS_BETWEEN_LOOKS)
-        before = _expected(session)
-        session.rollback()
-        held = (daemon.balance() + daemon.immature_balance()).base_units
-        has_read_all = _last_block_read(session) in (None, daemon.tip().hash)
-        after = _expected(session)
-        session.rollback()
-        if held >= max(before, after):
-            return Coins(after, held)
-        shortage = Coins(after, held) if before == after and has_read_all else None
-    return shortage
-
-
-def _last_block_read(session: Session) -> str | None:
-    cursor = session.get(ChainCursor, 1, populate_existing=True)
-    return cursor.tip_hash if cursor else None
+    return Report(gaps + _missing(coins), coins)
 
 
 def check_and_halt(session: Session, daemon: DaemonWallet) -> Report:
@@ -152,6 +101,59 @@ def check_trails_and_halt(session: Session) -> list[Gap]:
     return gaps
 
 
+def reconcile_block(session: Session, daemon: DaemonWallet) -> None:
+    """Once for every block that the watcher has read: list coins that nobody can explain, count, and keep the result.
+
+    While the daemon is ahead of the watcher, or payments move, the block waits for the next tick: a row is exact to
+    the base unit. Missing coins halt payouts. Raises WalletIntegrationError.
+    """
+    tip = _unreconciled_tip(session)
+    if tip is None or daemon.tip().hash != tip:
+        return
+    coin_finder.read(session, daemon)
+    coins = count_coins(session, daemon)
+    if coins is None or not coins.is_exact or coins.books.tip_hash != tip:
+        return
+    _halt_on(session, _missing(coins))
+    _record(session, coins)
+
+
+def latest(session: Session) -> Reconciliation | None:
+    """The last block that was reconciled."""
+    return session.scalars(select(Reconciliation).order_by(Reconciliation.id.desc()).limit(1)).first()
+
+
+def _unreconciled_tip(session: Session) -> str | None:
+    """The last block that was read, unless it has its row."""
+    row = select(Reconciliation.id).where(Reconciliation.block_hash == ChainCursor.tip_hash)
+    found = session.execute(select(ChainCursor.tip_hash).where(~row.exists())).scalar()
+    session.commit()
+    return found or None
+
+
+def _record(session: Session, coins: Coins) -> None:
+    books = coins.books
+    values = {
+        "block_height": books.tip_height,
+        "block_hash": books.tip_hash,
+        "owed": books.owed,
+        "in_flight": books.in_flight,
+        "cold": books.cold,
+        "expected": coins.expected,
+        "held": coins.held,
+        "unexplained": coins.unexplained,
+        "checked_at": utcnow(),
+    }
+    with unit_of_work(session):
+        insert_once(session, Reconciliation, values)
+
+
+def _missing(coins: Coins) -> list[Gap]:
+    if coins.unexplained >= 0:
+        return []
+    return [Gap("coins are missing", f"{format_signed(-coins.unexplained)} FLOP less than there must be")]
+
+
 def _halt_on(session: Session, gaps: list[Gap]) -> None:
     session.rollback()
     if gaps:
@@ -159,28 +161,3 @@ def _halt_on(session: Session, gaps: list[Gap]) -> None:
         log.error("ledger_check_found_gaps", gaps=len(gaps), detail=detail[:500])
         with unit_of_work(session):
             payout_halts.halt(session, HALT_CAUSE, detail)
-
-
-def _expected(session: Session) -> int:
-    inside = -pooled.balance(session, accounts.CHAIN) - pooled.balance(session, accounts.NETWORK_FEES)
-    return inside + _confirmed_uncredited(session) - _on_the_network(session)
-
-
-def _confirmed_uncredited(session: Session) -> int:
-    return _sum(session, Deposit.amount, Deposit.status != "credited", Deposit.confirmations > 0)
-
-
-def _on_the_network(session: Session) -> int:
-    # Signed and unknown ones may be on the network or not: counting them keeps the alarm quiet either way.
-    # The fee is the transaction's own: dust change goes to the miners on top of what the payouts bear.
-    on_their_way = ("signed", "broadcast", "unknown")
-    # Upkeep fees are in the books from the storing on.
-    paid = _sum(session, Payout.net, Payout.status.in_(on_their_way))
-    is_on_its_way = ChainTransaction.status.in_(on_their_way)
-    fees = _sum(session, ChainTransaction.fee, is_on_its_way, ChainTransaction.kind == "payouts")
-    return paid + fees + _sum(session, ChainTransaction.amount, is_on_its_way)
-
-
-def _sum(session: Session, column, *conditions) -> int:  # type: ignore[no-untyped-def]
-    amount = type_coerce(column, BigInteger)
-    return int(session.execute(select(func.coalesce(func.sum(amount), 0)).where(*conditions)).scalar_one())
