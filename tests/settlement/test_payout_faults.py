@@ -15,7 +15,7 @@ from webapp.config import Settings
 from webapp.domain.exceptions import RpcUnknownOutcomeError, WalletIntegrationError
 from webapp.models import ChainTransaction, Payout
 from webapp.services.daemon.wallet import DaemonWallet
-from webapp.services.settlement import Settlement
+from webapp.services.settlement import REFUSED, Settlement
 from webapp.services.unit_of_work import unit_of_work
 from webapp.services.wallet_rpc import WalletRpc
 from webapp.worker import Worker
@@ -111,7 +111,7 @@ def test_a_poisoned_payout_is_set_aside_and_returned_and_the_others_are_paid(mar
     market.work()
     assert statuses(market) == ["broadcast", "broadcast", "failed", "broadcast", "broadcast"]
     assert market.balances(people[2]) == ("10.00000000", "0.00000000")
-    assert "Invalid" in market.payouts()[2].reason
+    assert market.payouts()[2].reason == REFUSED
     market.settle()
     for person, address in zip(people, addresses, strict=True):
         if person is not people[2]:

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import delete, update
 
 from tests.support.market import Market
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import WalletIntegrationError
-from webapp.models import Payout
+from webapp.domain.money import Amount
+from webapp.models import ChainTransaction, ChainTransactionInput, Payout
+from webapp.services.daemon.answers import OutPoint
 from webapp.services.database import Session
 from webapp.services.payouts import claims as payout_claims
 from webapp.services.payouts.claims import claim_due
+from webapp.services.payouts.transactions import InputsTakenError, SignedTransaction, store
 from webapp.services.settlement import Settlement
 from webapp.services.unit_of_work import unit_of_work
 
@@ -90,3 +95,39 @@ def test_a_worker_that_was_too_slow_finds_its_claim_gone_and_sends_nothing(
     market.settle()
     assert [each.status for each in market.payouts()] == ["confirmed"]
     assert market.chain.received(outside) == str(market.payouts()[0].net)
+
+
+def test_of_two_transactions_built_from_the_same_coins_at_once_only_one_is_stored(market: Market) -> None:
+    signed = SignedTransaction(
+        "11" * 32, "00", Amount(1), 200, None, (OutPoint("22" * 32, 0), OutPoint("33" * 32, 1)), "44" * 32
+    )
+    is_stored, may_commit = threading.Event(), threading.Event()
+
+    def store_slowly() -> None:
+        with Session(market.services.settings) as session:
+            with unit_of_work(session):
+                store(session, signed, "payouts")
+                is_stored.set()
+                may_commit.wait(10)
+            ended.append("stored")
+
+    def store_too() -> None:
+        with Session(market.services.settings) as session:
+            try:
+                with unit_of_work(session):
+                    store(session, replace(signed, txid="55" * 32, inputs=signed.inputs[:1]), "merge")
+            except InputsTakenError:
+                ended.append("refused")
+
+    ended: list[str] = []
+    with ThreadPoolExecutor(2) as threads:
+        threads.submit(store_slowly)
+        assert is_stored.wait(10)
+        second = threads.submit(store_too)
+        time.sleep(0.2)
+        assert not second.done(), "it waits for the first one"
+        may_commit.set()
+    assert ended == ["stored", "refused"]
+    market.session.execute(delete(ChainTransactionInput))
+    market.session.execute(delete(ChainTransaction))
+    market.session.commit()

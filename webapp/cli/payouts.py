@@ -1,19 +1,28 @@
-"""`flask payouts`: the brake on payouts, for an operator at a terminal."""
+"""`flask payouts`: the brake on all of them, and what an operator does to a single one, at a terminal."""
 
 from __future__ import annotations
+
+import uuid
+from typing import Any
 
 import click
 from sqlalchemy import func, select
 
-from webapp.cli.output import DuxosGroup, emit, json_option
+from webapp.cli.output import DuxosGroup, emit, json_option, limit_option
+from webapp.domain.clock import to_rfc3339
+from webapp.domain.money import Amount
+from webapp.domain.payout_states import PayoutStatus, state_of
+from webapp.domain.roles import AT_TERMINAL
 from webapp.extensions import db
-from webapp.models import Payout
+from webapp.models import ChainTransaction, OperatorAction, Payout
+from webapp.services import operator_actions
 from webapp.services.payouts import halts as payout_halts
-from webapp.services.unit_of_work import unit_of_work
+from webapp.services.payouts import inspection
+from webapp.services.payouts.operations import PayoutOperations, subject_of
+from webapp.web.current import services
 
-OPERATOR_CAUSE = "operator"
-
-payout_commands = DuxosGroup("payouts", help="Payouts as a whole: where they stand, halt, resume.")
+payout_commands = DuxosGroup("payouts", help="Payouts: all of them (status, halt, resume), and single ones.")
+reason_option = click.option("--reason", required=True, help="The payee reads it.")
 
 
 @payout_commands.command("status")
@@ -30,17 +39,136 @@ def show_status(as_json: bool) -> None:
 @json_option
 def halt_payouts(reason: str, as_json: bool) -> None:
     """Send no payouts until they are resumed. Everything else goes on."""
-    with unit_of_work(db.session()) as session:
-        payout_halts.halt(session, OPERATOR_CAUSE, reason)
-    emit({"status": "halted", "reason": reason}, as_json=as_json)
+    is_new = payout_halts.halt_by_operator(db.session(), AT_TERMINAL, reason)
+    reasons = {halt.cause: halt.detail for halt in payout_halts.standing(db.session())}
+    status = "halted" if is_new else "halted already"
+    emit({"status": status, "reason": reasons.get(payout_halts.BY_OPERATOR, reason)}, as_json=as_json)
 
 
 @payout_commands.command("resume")
 @json_option
 def resume_payouts(as_json: bool) -> None:
     """Lift every halt. A gap in the books that still stands halts them again at the next check."""
-    with unit_of_work(db.session()) as session:
-        halts = payout_halts.standing(session)
-        for halt in halts:
-            payout_halts.clear(session, halt.cause, "command line")
-    emit({"status": "running", "lifted": [halt.cause for halt in halts]}, as_json=as_json)
+    lifted = payout_halts.resume(db.session(), AT_TERMINAL)
+    emit({"status": "running", "lifted": lifted}, as_json=as_json)
+
+
+@payout_commands.command("list")
+@click.option("--status", type=click.Choice([status.value for status in PayoutStatus]))
+@click.option("--late", "is_late", is_flag=True, help="Only those that take longer than usual.")
+@limit_option
+@json_option
+def list_payouts(status: str | None, is_late: bool, limit: int, as_json: bool) -> None:
+    """Payouts, the newest first."""
+    page = inspection.list_payouts(
+        db.session(), services().settings, status=status, is_late=is_late, limit=limit
+    )
+    lines = [
+        f"{payout.id} {payout.status} {payout.gross} FLOP of wallet {payout.wallet_id} to {payout.address}"
+        for payout in page.items
+    ]
+    emit({"payouts": [_facts(payout) for payout in page.items] if as_json else lines}, as_json=as_json)
+
+
+@payout_commands.command("show")
+@click.argument("payout_id", type=click.UUID)
+@json_option
+def show_payout(payout_id: uuid.UUID, as_json: bool) -> None:
+    """Where one payout is, why, and what operators did about it."""
+    session = db.session()
+    found = inspection.inspect(session, services().settings, inspection.get_payout(session, payout_id))
+    acts = operator_actions.of_subject(session, subject_of(payout_id))
+    emit(
+        {
+            **_facts(found.payout),
+            "meaning": state_of(found.payout.status).meaning,
+            "reason": found.payout.reason,
+            "due_at": to_rfc3339(found.due_at),
+            "is_late": found.is_late,
+            "halted_by": [halt.cause for halt in found.halts],
+            "is_wallet_frozen": found.is_frozen,
+            "payouts_in_the_same_transaction": found.mates,
+            "own_transactions": [_own(each, as_json) for each in found.own],
+            "may_do": sorted(state_of(found.payout.status).may_do),
+            "done": [_done(act, as_json) for act in acts],
+        },
+        as_json=as_json,
+    )
+
+
+@payout_commands.command("hold")
+@click.argument("payout_id", type=click.UUID)
+@reason_option
+@json_option
+def hold(payout_id: uuid.UUID, reason: str, as_json: bool) -> None:
+    """Keep a queued payout from being sent."""
+    emit(_facts(_operations().hold(payout_id, reason)), as_json=as_json)
+
+
+@payout_commands.command("let-go")
+@click.argument("payout_id", type=click.UUID)
+@click.argument("address")
+@json_option
+def let_go(payout_id: uuid.UUID, address: str, as_json: bool) -> None:
+    """Queue a held payout again, for ADDRESS, which must still be where it goes."""
+    emit(_facts(_operations().resume(payout_id, address)), as_json=as_json)
+
+
+@payout_commands.command("return")
+@click.argument("payout_id", type=click.UUID)
+@reason_option
+@json_option
+def return_payout(payout_id: uuid.UUID, reason: str, as_json: bool) -> None:
+    """Give the money back: at once, or when its transaction can never confirm."""
+    emit(_facts(_operations().return_to_balance(payout_id, reason)), as_json=as_json)
+
+
+@payout_commands.command("rebroadcast")
+@click.argument("payout_id", type=click.UUID)
+@json_option
+def rebroadcast(payout_id: uuid.UUID, as_json: bool) -> None:
+    """Send the stored transaction again, as it is."""
+    emit(_facts(_operations().rebroadcast(payout_id)), as_json=as_json)
+
+
+@payout_commands.command("raise-fee")
+@click.argument("payout_id", type=click.UUID)
+@click.option("--rate", help="FLOP per kB that it shall pay; without it, a step more than now.")
+@json_option
+def raise_fee(payout_id: uuid.UUID, rate: str | None, as_json: bool) -> None:
+    """Have a second transaction pay for the first."""
+    wanted = Amount.parse(rate, field="rate") if rate else None
+    emit(_facts(_operations().raise_fee(payout_id, wanted)), as_json=as_json)
+
+
+def _operations() -> PayoutOperations:
+    held = services()
+    return PayoutOperations(db.session(), held.settings, held.daemon, AT_TERMINAL)
+
+
+def _own(transaction: ChainTransaction, as_json: bool) -> dict[str, Any] | str:
+    if not as_json:
+        return f"{transaction.kind} {transaction.status} {transaction.txid}"
+    return {"kind": transaction.kind, "status": transaction.status, "txid": transaction.txid}
+
+
+def _done(act: OperatorAction, as_json: bool) -> dict[str, Any] | str:
+    at = to_rfc3339(act.at)
+    if not as_json:
+        return f"{at} {act.actor} {act.action}"
+    return {"at": at, "actor": act.actor, "action": act.action, "detail": act.detail}
+
+
+def _facts(payout: Payout) -> dict[str, Any]:
+    return {
+        "payout_id": payout.id,
+        "status": payout.status,
+        "status_since": to_rfc3339(payout.status_since),
+        "is_return_requested": payout.is_return_requested,
+        "wallet_id": payout.wallet_id,
+        "address": payout.address,
+        "gross": payout.gross,
+        "fee": payout.fee,
+        "net": payout.net,
+        "txid": payout.transaction.txid if payout.transaction else None,
+    }

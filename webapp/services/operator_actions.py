@@ -11,7 +11,6 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.clock import utcnow
-from webapp.domain.money import Amount
 from webapp.domain.roles import Actor
 from webapp.models import OperatorAction
 
@@ -45,5 +44,4 @@ def latest(session: Session, limit: int) -> list[OperatorAction]:
 
 def _plain(value: Any) -> Any:
     """What JSON has no word for becomes text: amounts with their decimals, ids, times."""
-    is_plain = value is None or isinstance(value, str | int | bool | list | dict)
-    return value if is_plain and not isinstance(value, Amount) else str(value)
+    return value if value is None or isinstance(value, str | int | bool | list | dict) else str(value)

@@ -13,38 +13,35 @@ No second transaction is built for a payout while the first one's inputs are uns
 from __future__ import annotations
 
 import structlog
-from sqlalchemy import select, update
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
-from webapp.domain import accounts
-from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import (
     RpcAuthenticationError,
     RpcRefusedError,
     RpcUnavailableError,
     RpcUnknownOutcomeError,
-    TransactionError,
     TransactionTooLargeError,
     WalletInsufficientFundsError,
     WalletIntegrationError,
     WalletLockedError,
 )
 from webapp.domain.failpoints import Step, step
-from webapp.ledger import pooled
-from webapp.ledger.journal import Move, post
-from webapp.models import ChainTransaction, ChainTransactionInput, Payout
-from webapp.models.compare_and_set import changes_one_row
+from webapp.models import ChainTransaction, Payout
 from webapp.services.daemon import rpc_errors
-from webapp.services.daemon.answers import OutPoint
+from webapp.services.daemon.answers import Coin
 from webapp.services.daemon.wallet import DaemonWallet
 from webapp.services.payouts import claims as payout_claims
 from webapp.services.payouts import halts as payout_halts
 from webapp.services.payouts.builder import Batch, FeeTooHighError, build
 from webapp.services.payouts.claims import Claim
+from webapp.services.payouts.coin_choice import Prices, plan_payment
 from webapp.services.payouts.follower import TransactionFollower
-from webapp.services.payouts.queue import record, return_to_wallet
-from webapp.services.payouts.transactions import InputsTakenError, store
+from webapp.services.payouts.input_locks import InputLocks
+from webapp.services.payouts.queue import WAITING, return_to_wallet
+from webapp.services.payouts.storing import ClaimLostError, FundTooPoorError, store_batch
+from webapp.services.payouts.transactions import InputsTakenError
 from webapp.services.unit_of_work import unit_of_work
 
 log = structlog.get_logger(__name__)
@@ -52,14 +49,8 @@ log = structlog.get_logger(__name__)
 MAX_BATCHES_PER_RUN = 20
 LONGEST_DELAY_SECONDS = 30
 MAX_DEAR_ATTEMPTS = 10
+REFUSED = "the coin daemon refuses to pay this amount to this address"
 _METHODS_ABOUT_PAYOUTS = ("createrawtransaction", "fundrawtransaction")
-
-
-class ClaimLostError(TransactionError):
-    """Another worker took over what was being built; the transaction is thrown away unsent."""
-
-    slug = "claim-lost"
-    title = "Another worker has taken over"
 
 
 class Settlement:
@@ -70,7 +61,7 @@ class Settlement:
         self._settings = settings.wallet
         self._daemon = daemon
         self._follower = TransactionFollower(session, settings, daemon)
-        self._has_cleaned_locks = False
+        self._locks = InputLocks(session, daemon)
 
     def run(self) -> None:
         """One pass: what is on its way, then what is queued."""
@@ -87,34 +78,44 @@ class Settlement:
         payout_claims.release_abandoned(self._session)
         self._session.commit()
         self._daemon.require_network()
-        if payout_halts.standing(self._session):
-            return
-        self._lock_stored_inputs()
+        with step(Step.PAYOUTS_LOCK):
+            self._locks.restore()
         for _ in range(MAX_BATCHES_PER_RUN):
+            if payout_halts.is_halted(self._session):
+                return
             with step(Step.PAYOUTS_CLAIM):
                 claim = payout_claims.claim_due(self._session, self._settings)
             if not claim.payouts or not self._pay(claim):
                 return
 
-    def _pay(self, claim: Claim) -> bool:
-        """Carry one batch as far as the network. False when there is no use in going on in this pass."""
+    def _pay(self, claim: Claim, coins: tuple[Coin, ...] = ()) -> bool:
+        """Carry one batch as far as the network, with these coins or those that the daemon chooses. False when there
+        is no use in going on in this pass.
+        """
+        if payout_halts.is_halted(self._session):
+            payout_claims.put_back(self._session, claim, "payouts are halted", is_attempt=False)
+            return False
         try:
-            batch = build(self._daemon, self._settings, claim.payouts)
+            batch = build(self._daemon, self._settings, claim.payouts, coins)
         except (
             RpcUnavailableError,
             RpcAuthenticationError,
             WalletLockedError,
             RpcUnknownOutcomeError,
         ) as error:
-            # Nothing was stored, so nothing can have been sent; the money waits for the daemon. Inputs may have
-            # been locked by a call whose answer was lost.
-            self._has_cleaned_locks = False
-            payout_claims.put_back(self._session, claim, error.detail)
+            # Nothing was stored, so nothing can have been sent; the money waits for the daemon. Inputs that were
+            # locked by a call whose answer was lost are let go in the next pass.
+            payout_claims.put_back(self._session, claim, error.detail, is_attempt=False)
             raise
         except WalletInsufficientFundsError as error:
             return self._retry_with_fewer(claim, error.detail)
-        except (TransactionTooLargeError, FeeTooHighError) as error:
-            return self._retry_or_give_up(claim, error.detail)
+        except FeeTooHighError as error:
+            return self._retry_or_wait(claim, coins, error.detail)
+        except TransactionTooLargeError as error:
+            return self._retry_or_wait(claim, coins, error.title.lower())
+        except InputsTakenError as error:
+            payout_claims.put_back(self._session, claim, error.detail, delay_seconds=LONGEST_DELAY_SECONDS)
+            return False
         except RpcRefusedError as error:
             return self._set_aside_refused(claim, error)
         except WalletIntegrationError as error:
@@ -129,31 +130,71 @@ class Settlement:
     def _send(self, claim: Claim, batch: Batch) -> bool:
         try:
             with step(Step.PAYOUTS_STORE):
-                transaction = self._store(batch, claim.token)
-        except (ClaimLostError, FeeTooHighError, InputsTakenError) as error:
+                transaction = store_batch(self._session, batch, claim.token)
+        except FundTooPoorError as error:
+            self._daemon.unlock_inputs(batch.signed.inputs)
+            return self._pay_some(claim, error.affordable, error.detail)
+        except (ClaimLostError, InputsTakenError) as error:
             self._daemon.unlock_inputs(batch.signed.inputs)
             payout_claims.put_back(self._session, claim, error.detail, delay_seconds=LONGEST_DELAY_SECONDS)
             return False
-        except BaseException:
-            self._has_cleaned_locks = False
-            raise
         self._follower.broadcast(transaction)
         return True
+
+    def _pay_some(self, claim: Claim, count: int, reason: str) -> bool:
+        """The first ones only: the fund can bear no more, and the others wait until it can."""
+        first, rest = claim.split(claim.payouts[:count])
+        payout_claims.put_back(self._session, rest, reason, delay_seconds=LONGEST_DELAY_SECONDS)
+        if first.payouts:
+            self._pay(first)
+        return False
 
     def _retry_with_fewer(self, claim: Claim, reason: str) -> bool:
         """Too few coins, or too dear: half as many may do. A single one waits."""
         if len(claim.payouts) > 1:
             return self._pay_halves(claim)
-        delay = min(claim.payouts[0].attempts, LONGEST_DELAY_SECONDS)
-        payout_claims.put_back(self._session, claim, reason, delay_seconds=delay)
+        payout_claims.put_back(self._session, claim, reason, delay_seconds=_delay(claim.payouts[0]))
         return True
 
-    def _retry_or_give_up(self, claim: Claim, reason: str) -> bool:
-        """Too dear or too large: half as many may do. A single one that stays so goes back to its wallet."""
-        if len(claim.payouts) > 1 or claim.payouts[0].attempts < MAX_DEAR_ATTEMPTS:
-            return self._retry_with_fewer(claim, reason)
-        self._give_back(claim, reason)
+    def _retry_or_wait(self, claim: Claim, tried: tuple[Coin, ...], reason: str) -> bool:
+        """Too dear or too large. With its largest coins the daemon pays as many as one transaction can; the others
+        have their turn in the next round. Those that cannot be paid at all wait, or go back to their wallet.
+        """
+        if tried and len(claim.payouts) > 1:
+            return self._pay_halves(claim)
+        try:
+            prices = Prices(self._daemon.fee_rate_per_kb(), self._settings)
+            plan = None if tried else plan_payment(claim.payouts, self._spendable_coins(), prices)
+        except WalletIntegrationError as error:
+            payout_claims.put_back(self._session, claim, error.detail)
+            raise
+        if plan is not None:
+            chosen, rest = claim.split(plan.payouts)
+            payout_claims.put_back(self._session, rest, WAITING)
+            return self._pay(chosen, plan.coins)
+        for single in claim.singles():
+            self._wait_or_give_up(single, prices, tried, reason)
         return True
+
+    def _spendable_coins(self) -> list[Coin]:
+        """What is confirmed, and what comes back to us from transactions of our own."""
+        statement = select(ChainTransaction.txid).where(ChainTransaction.status == "broadcast")
+        own = set(self._session.scalars(statement))
+        self._session.commit()
+        coins = self._daemon.list_coins(min_confirmations=0)
+        return [coin for coin in coins if coin.confirmations > 0 or coin.point.txid in own]
+
+    def _wait_or_give_up(self, claim: Claim, prices: Prices, tried: tuple[Coin, ...], reason: str) -> None:
+        """When small coins are what makes it dear, it waits until they are merged. When it is dear even from one coin,
+        it is tried again for a while, and then its money goes back to its wallet.
+        """
+        (payout,) = claim.payouts
+        if not tried and prices.may_pay_alone(payout):
+            reason = payout_claims.WAITS_FOR_MERGES
+        elif len(tried) <= 1 and payout.attempts >= MAX_DEAR_ATTEMPTS:
+            self._give_back(claim, reason)
+            return
+        payout_claims.put_back(self._session, claim, reason, delay_seconds=_delay(payout))
 
     def _set_aside_refused(self, claim: Claim, error: RpcRefusedError) -> bool:
         """The daemon will not build this: find the payout it objects to, and give that one's money back.
@@ -167,12 +208,16 @@ class Settlement:
             return self._pay_halves(claim)
         if not _is_payouts_fault(error):
             return self._retry_with_fewer(claim, error.detail)
-        self._give_back(claim, error.detail)
+        log.error("payout_refused_by_daemon", payout=str(claim.payouts[0].id), reason=error.detail)
+        self._give_back(claim, REFUSED)
         return True
 
     def _give_back(self, claim: Claim, reason: str) -> None:
-        """Fail the claim's only payout and return its money, unless another worker has it by now."""
-        with unit_of_work(self._session):
+        """Fail the claim's only payout and return its money, unless another worker has it by now.
+
+        Its payee reads the reason: the daemon's own words are not for them.
+        """
+        with step(Step.PAYOUTS_GIVE_BACK), unit_of_work(self._session):
             payout = self._session.get_one(
                 Payout, claim.payouts[0].id, populate_existing=True, with_for_update={"of": Payout}
             )
@@ -188,67 +233,9 @@ class Settlement:
             raise
         return self._pay(second) and goes_on
 
-    def _store(self, batch: Batch, claim_token: str) -> ChainTransaction:
-        now, signed = utcnow(), batch.signed
-        with unit_of_work(self._session):
-            transaction = store(self._session, signed, "payouts")
-            for share in batch.shares:
-                is_changed = changes_one_row(
-                    self._session,
-                    update(Payout)
-                    .where(
-                        Payout.id == share.payout.id,
-                        Payout.status == "claimed",
-                        Payout.claim_token == claim_token,
-                    )
-                    .values(
-                        status="signed",
-                        status_since=now,
-                        transaction_id=transaction.id,
-                        output_index=share.output_index,
-                        fee=share.fee,
-                        net=share.net,
-                        claim_token=None,
-                        claimed_until=None,
-                        reason="signed; about to be sent",
-                    ),
-                )
-                if not is_changed:
-                    raise ClaimLostError(f"payout {share.payout.id} is no longer claimed by this worker")
-                self._session.refresh(share.payout)
-            self._reserve_fees(transaction, batch)
-            for share in batch.shares:
-                detail = {"txid": signed.txid, "fee": str(share.fee), "net": str(share.net)}
-                record(self._session, share.payout, "payout_signed", detail)
-        return transaction
 
-    def _reserve_fees(self, transaction: ChainTransaction, batch: Batch) -> None:
-        """Fees that the fund bears leave it now, so that they are there when the network takes them."""
-        if batch.shares[0].payout.fee_paid_by != "fund":
-            return
-        pooled.lock(self._session, accounts.FUND)
-        if pooled.balance(self._session, accounts.FUND) < transaction.fee.base_units:
-            raise FeeTooHighError("the community fund cannot bear the network fee")
-        move = Move(accounts.FUND, accounts.PAYOUTS_IN_FLIGHT, transaction.fee)
-        post(self._session, f"transaction:{transaction.id}:fee", "fee_reserve", [move])
-
-    def _lock_stored_inputs(self) -> None:
-        """A daemon that restarted has forgotten its locks: a new transaction must not take a stored one's inputs."""
-        stored = {
-            OutPoint(row.txid, row.vout)
-            for row in self._session.execute(
-                select(ChainTransactionInput.txid, ChainTransactionInput.vout)
-                .join(ChainTransaction, ChainTransaction.id == ChainTransactionInput.transaction_id)
-                .where(ChainTransaction.status.in_(("signed", "unknown")))
-            )
-        }
-        self._session.commit()
-        if not self._has_cleaned_locks:
-            # Locks without a stored transaction are what a crash between building and storing left behind.
-            self._daemon.unlock_inputs([point for point in self._daemon.list_locked() if point not in stored])
-            self._has_cleaned_locks = True
-        if stored:
-            self._daemon.lock_inputs(stored)
+def _delay(payout: Payout) -> int:
+    return min(payout.attempts, LONGEST_DELAY_SECONDS)
 
 
 def _is_payouts_fault(error: RpcRefusedError) -> bool:

@@ -7,13 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from webapp.config import WalletSettings
-from webapp.domain.exceptions import TransactionError
+from webapp.domain.exceptions import RpcRefusedError, TransactionError
 from webapp.domain.failpoints import Step, step
-from webapp.domain.money import Amount, share_equally
+from webapp.domain.money import ZERO, Amount, share_equally
 from webapp.models import Payout
-from webapp.services.daemon.answers import DecodedTransaction, FundedTransaction
+from webapp.services.daemon.answers import Coin, DecodedTransaction, FundedTransaction, OutPoint
 from webapp.services.daemon.wallet import DaemonWallet
-from webapp.services.payouts.transactions import SignedTransaction
+from webapp.services.payouts.transactions import InputsTakenError, SignedTransaction
+
+# What daemons say when a transaction would cost more than their own -maxtxfee.
+_DAEMONS_MAXIMUM = "exceeds maximum"
 
 
 class FeeTooHighError(TransactionError):
@@ -41,34 +44,65 @@ class Batch:
     shares: tuple[Share, ...]
 
 
-def build(daemon: DaemonWallet, settings: WalletSettings, payouts: Sequence[Payout]) -> Batch:
-    """Fund and sign. On any error the inputs are unlocked again and nothing is left behind.
+def build(
+    daemon: DaemonWallet, settings: WalletSettings, payouts: Sequence[Payout], coins: Sequence[Coin] = ()
+) -> Batch:
+    """Fund and sign, with these coins or else with those that the daemon chooses.
 
-    Raises FeeTooHighError or a WalletIntegrationError.
+    On any error the inputs are unlocked again and nothing is left behind. Raises FeeTooHighError, InputsTakenError
+    when one of the coins is gone, or a WalletIntegrationError.
     """
     outputs: dict[str, Amount] = {}
     for payout in payouts:
-        outputs[payout.address] = outputs.get(payout.address, Amount(0)) + payout.gross
+        outputs[payout.address] = outputs.get(payout.address, ZERO) + payout.gross
     is_borne_by_recipient = payouts[0].fee_paid_by == "recipient"
     tip = daemon.tip()
     fee_rate = daemon.fee_rate_per_kb()
-    with daemon.unlocked():
+    daemon.require_openable()
+    inputs = _lock(daemon, coins)
+    try:
         with step(Step.PAYOUTS_FUND):
-            funded = daemon.fund_transaction(outputs, fee_rate, subtract_fee=is_borne_by_recipient)
+            funded = _fund(daemon, outputs, fee_rate, is_borne_by_recipient, inputs)
         inputs = daemon.decode(funded.hex).inputs
-        try:
-            with step(Step.PAYOUTS_SIGN):
-                signed_hex = daemon.sign(funded.hex)
-            decoded = daemon.decode(signed_hex)
-            shares = _shares(payouts, decoded, funded, is_borne_by_recipient)
-            _check_fees(settings, funded.fee, shares)
-        except BaseException:
-            daemon.unlock_inputs(inputs)
-            raise
+        # Only signing needs the keys: the wallet is open for nothing else.
+        with step(Step.PAYOUTS_SIGN), daemon.unlocked():
+            signed_hex = daemon.sign(funded.hex)
+        decoded = daemon.decode(signed_hex)
+        shares = _shares(payouts, decoded, funded, is_borne_by_recipient)
+        _check_fees(settings, funded.fee, shares)
+        _check_outputs(settings, funded, decoded)
+    except BaseException:
+        daemon.unlock_inputs(inputs)
+        raise
     signed = SignedTransaction(
         decoded.txid, signed_hex, funded.fee, decoded.size, funded.change_position, inputs, tip.hash
     )
     return Batch(signed, tuple(shares))
+
+
+def _lock(daemon: DaemonWallet, coins: Sequence[Coin]) -> tuple[OutPoint, ...]:
+    """Coins that the daemon is told to spend are not locked by it, unlike those that it finds."""
+    points = tuple(coin.point for coin in coins)
+    refused = daemon.lock_inputs(points)
+    if refused:
+        daemon.unlock_inputs(set(points).difference(refused))
+        raise InputsTakenError("some of the coins were spent a moment ago")
+    return points
+
+
+def _fund(
+    daemon: DaemonWallet,
+    outputs: dict[str, Amount],
+    fee_rate: Amount,
+    by_recipient: bool,
+    inputs: Sequence[OutPoint],
+) -> FundedTransaction:
+    try:
+        return daemon.fund_transaction(outputs, fee_rate, subtract_fee=by_recipient, inputs=inputs)
+    except RpcRefusedError as error:
+        if _DAEMONS_MAXIMUM in error.detail.lower():
+            raise FeeTooHighError(error.detail) from error
+        raise
 
 
 def _shares(
@@ -92,6 +126,7 @@ def _shares(
 
 
 def _check_fees(settings: WalletSettings, fee: Amount, shares: Sequence[Share]) -> None:
+    """The hard maxima. What nobody's share covers is change too small to be an output, and never more than that."""
     highest = max(share.fee for share in shares)
     if fee > settings.max_fee_per_transaction:
         raise FeeTooHighError(
@@ -102,3 +137,13 @@ def _check_fees(settings: WalletSettings, fee: Amount, shares: Sequence[Share]) 
         raise FeeTooHighError(
             f"a payout would cost {highest} FLOP; wallet.max_fee_per_payout is {settings.max_fee_per_payout}"
         )
+    beyond = abs(fee.base_units - sum(share.fee.base_units for share in shares))
+    if beyond > settings.dust_limit.base_units:
+        raise FeeTooHighError(f"{Amount(beyond)} FLOP of the fee would be borne by nobody")
+
+
+def _check_outputs(settings: WalletSettings, funded: FundedTransaction, decoded: DecodedTransaction) -> None:
+    """What arrives must be more than dust: less may be refused by the network, or never be worth spending."""
+    paid = [output.amount for output in decoded.outputs if output.vout != funded.change_position]
+    if min(paid) < settings.dust_limit:
+        raise FeeTooHighError(f"after the fee only {min(paid)} FLOP would arrive, which is dust")

@@ -1,8 +1,12 @@
-"""Which payouts a worker is paying right now. A claim is a lease; what it allows is checked again when it is used."""
+"""Which payouts a worker is paying right now. A claim is a lease; what it allows is checked again when it is used.
+
+A payout that is claimed and put back, again and again, waits for all that time: `status_since` says since when.
+"""
 
 from __future__ import annotations
 
 import secrets
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -12,9 +16,14 @@ from sqlalchemy.orm import Session
 from webapp.config import WalletSettings
 from webapp.domain.clock import utcnow
 from webapp.domain.failpoints import Step, step
-from webapp.models import Payout, Wallet
-from webapp.services.process_holder import HOLDER, is_known_dead
+from webapp.models import Payout
+from webapp.services.payouts import batching
+from webapp.services.process_holder import holder, is_known_dead
 from webapp.services.unit_of_work import unit_of_work
+
+# What a payout waits for that no transaction can pay within the limits before coins are merged (upkeep does it).
+WAITS_FOR_MERGES = "its amount lies in too many small coins; they are merged first"
+WAITS_FOR_FUND = f"{WAITS_FOR_MERGES}, as soon as the community fund can bear the fee of that"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,19 +38,31 @@ class Claim:
         middle = len(self.payouts) // 2
         return Claim(self.token, self.payouts[:middle]), Claim(self.token, self.payouts[middle:])
 
+    def singles(self) -> list[Claim]:
+        """Each payout by itself."""
+        return [Claim(self.token, (payout,)) for payout in self.payouts]
+
+    def split(self, chosen: Collection[Payout]) -> tuple[Claim, Claim]:
+        """Those that were chosen, and the rest."""
+        ids = {payout.id for payout in chosen}
+        rest = tuple(payout for payout in self.payouts if payout.id not in ids)
+        return Claim(self.token, tuple(chosen)), Claim(self.token, rest)
+
 
 def claim_due(session: Session, settings: WalletSettings) -> Claim:
-    """Claim the due payouts that can share one transaction, oldest first; none when none is due."""
+    """Claim the due payouts that can share one transaction, oldest first.
+
+    None while none is due, and while those that are due wait for others to share a transaction with.
+    """
     now = utcnow()
-    token = f"{HOLDER}/{secrets.token_hex(4)}"
+    token = f"{holder()}/{secrets.token_hex(4)}"
+    if not batching.may_claim(session, settings):
+        session.commit()
+        return Claim(token, ())
     with unit_of_work(session):
-        # Nothing leaves a frozen wallet, not even what was asked for before.
-        frozen = select(Wallet.id).where(Wallet.is_frozen.is_(True))
-        due = select(Payout.id, Payout.fee_paid_by).where(
-            Payout.status == "queued", Payout.next_attempt_at <= now, Payout.wallet_id.not_in(frozen)
-        )
         rows = session.execute(
-            due.order_by(Payout.next_attempt_at, Payout.id)
+            batching.due(Payout.id, Payout.fee_paid_by)
+            .order_by(Payout.next_attempt_at, Payout.id)
             .limit(settings.max_payouts_per_transaction)
             .with_for_update(skip_locked=True)
         ).all()
@@ -52,7 +73,6 @@ def claim_due(session: Session, settings: WalletSettings) -> Claim:
             .where(Payout.id.in_(ids), Payout.status == "queued")
             .values(
                 status="claimed",
-                status_since=now,
                 claim_token=token,
                 claimed_until=now + timedelta(seconds=settings.payout_lease_seconds),
                 attempts=Payout.attempts + 1,
@@ -71,8 +91,13 @@ def claim_due(session: Session, settings: WalletSettings) -> Claim:
     return claim
 
 
-def put_back(session: Session, claim: Claim, reason: str, *, delay_seconds: int = 0) -> None:
-    """Give claimed payouts back to the queue: nothing of them is on the network. Others' claims are left alone."""
+def put_back(
+    session: Session, claim: Claim, reason: str, *, delay_seconds: int = 0, is_attempt: bool = True
+) -> None:
+    """Give claimed payouts back to the queue: nothing of them is on the network. Others' claims are left alone.
+
+    Without `is_attempt` it was not their turn yet: a daemon that was away says nothing about a payout.
+    """
     now = utcnow()
     with step(Step.PAYOUTS_PUT_BACK), unit_of_work(session):
         session.execute(
@@ -84,10 +109,10 @@ def put_back(session: Session, claim: Claim, reason: str, *, delay_seconds: int 
             )
             .values(
                 status="queued",
-                status_since=now,
                 claim_token=None,
                 claimed_until=None,
                 next_attempt_at=now + timedelta(seconds=delay_seconds),
+                attempts=Payout.attempts - (0 if is_attempt else 1),
                 reason=reason[:500],
             )
             .execution_options(synchronize_session=False)

@@ -6,7 +6,7 @@ community fund bears their fees, which leave it when the transaction is stored a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from sqlalchemy.orm import Session
 
@@ -21,6 +21,7 @@ from webapp.models import ChainTransaction
 from webapp.services.daemon.answers import Coin
 from webapp.services.daemon.wallet import DaemonWallet
 from webapp.services.payouts.follower import TransactionFollower
+from webapp.services.payouts.halts import is_halted
 from webapp.services.payouts.transactions import SignedTransaction, store
 from webapp.services.unit_of_work import unit_of_work
 
@@ -63,11 +64,15 @@ class OwnTransactions:
         fee: Amount,
         payments: Mapping[str, Amount] | None = None,
         parent: ChainTransaction | None = None,
+        also: Callable[[ChainTransaction], None] | None = None,
     ) -> ChainTransaction:
         """Spend `coins` for `payments` (address to amount); what is left after the fee comes back to the wallet.
 
-        Raises UpkeepRefusedError (nothing was sent), InputsTakenError, or a WalletIntegrationError.
+        `also` is called in the unit of work that stores it: what it does, and raises, belongs to the storing. Raises
+        UpkeepRefusedError (nothing was sent), InputsTakenError, or a WalletIntegrationError.
         """
+        if kind != "cancel" and is_halted(self._session):
+            raise UpkeepRefusedError("payouts are halted, and the service's own transactions with them")
         payments = dict(payments or {})
         paid = sum(payments.values(), start=ZERO)
         self._require_affordable(coins, paid + fee, fee)
@@ -77,7 +82,7 @@ class OwnTransactions:
             with step(Step.OWN_BUILD):
                 signed = self._build(coins, payments, paid + fee, fee)
             with step(Step.OWN_STORE):
-                transaction = self._store(kind, signed, paid, parent)
+                transaction = self._store(kind, signed, paid, parent, also)
         except BaseException:
             self._daemon.unlock_inputs(points)
             raise
@@ -99,6 +104,7 @@ class OwnTransactions:
     def _build(
         self, coins: Sequence[Coin], payments: dict[str, Amount], spent: Amount, fee: Amount
     ) -> SignedTransaction:
+        self._daemon.require_openable()
         tip = self._daemon.tip()
         change_address = self._daemon.new_change_address()
         total = sum((coin.amount for coin in coins), start=ZERO)
@@ -112,7 +118,12 @@ class OwnTransactions:
         )
 
     def _store(
-        self, kind: str, signed: SignedTransaction, amount: Amount, parent: ChainTransaction | None
+        self,
+        kind: str,
+        signed: SignedTransaction,
+        amount: Amount,
+        parent: ChainTransaction | None,
+        also: Callable[[ChainTransaction], None] | None,
     ) -> ChainTransaction:
         with unit_of_work(self._session):
             pooled.lock(self._session, accounts.FUND)
@@ -123,4 +134,6 @@ class OwnTransactions:
             )
             move = Move(accounts.FUND, accounts.NETWORK_FEES, signed.fee)
             post(self._session, f"transaction:{transaction.id}:upkeep", "upkeep_fee", [move])
+            if also is not None:
+                also(transaction)
         return transaction

@@ -5,12 +5,14 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import select, tuple_
+from sqlalchemy import select, true, tuple_
 from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
+from webapp.domain import accounts
 from webapp.domain.exceptions import TransactionError
 from webapp.domain.money import ZERO, Amount
+from webapp.ledger import pooled
 from webapp.models import ChainTransaction, ChainTransactionInput
 from webapp.services.daemon.answers import OutPoint
 
@@ -48,10 +50,11 @@ def store(
     amount: Amount = ZERO,
 ) -> ChainTransaction:
     """Keep it as `signed`, in the caller's unit of work. Raises InputsTakenError; only a `cancel` may take coins of
-    another one, since that is what it is for.
+    another one, since that is what it is for: of its parent, and once at a time.
     """
-    if kind != "cancel":
-        _require_free(session, signed.inputs)
+    # One at a time: of two that were built from the same coins at once, the second must see the first.
+    pooled.lock(session, accounts.FUND)
+    _require_free(session, signed.inputs, parent_id if kind == "cancel" else None)
     transaction = ChainTransaction(
         id=uuid7(),
         kind=kind,
@@ -71,12 +74,16 @@ def store(
     return transaction
 
 
-def _require_free(session: Session, inputs: tuple[OutPoint, ...]) -> None:
+def _require_free(session: Session, inputs: tuple[OutPoint, ...], except_of: uuid.UUID | None) -> None:
     point = tuple_(ChainTransactionInput.txid, ChainTransactionInput.vout)
     taken = session.execute(
         select(ChainTransaction.txid)
         .join(ChainTransactionInput, ChainTransactionInput.transaction_id == ChainTransaction.id)
-        .where(point.in_(list(inputs)), ChainTransaction.status.in_(UNSETTLED))
+        .where(
+            point.in_(list(inputs)),
+            ChainTransaction.status.in_(UNSETTLED),
+            true() if except_of is None else ChainTransaction.id != except_of,
+        )
         .limit(1)
     ).scalar()
     if taken is not None:

@@ -1,0 +1,200 @@
+"""A payout in plain words: where it is, what is in its way, what happens next and by when. For its owner and operators.
+
+The two read the same sentences; what concerns operators only (the daemon's words, the reason of a halt) is theirs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from webapp.domain.clock import utcnow
+from webapp.domain.payout_states import FINAL, OwnerAction, PayoutStatus, Turn, owner_may, state_of
+from webapp.models import ChainTransaction, Payout
+from webapp.services import chain_reach
+from webapp.services.chain_reach import ChainReach
+from webapp.services.payouts import batching
+from webapp.services.payouts.batching import Outlook
+from webapp.services.payouts.claims import WAITS_FOR_FUND, WAITS_FOR_MERGES
+from webapp.services.payouts.inspection import Inspection, inspect
+from webapp.services.payouts.queue import WAITING
+from webapp.services.payouts.transactions import UNSETTLED
+from webapp.web.current import db_session, services
+from webapp.web.filters import money
+from webapp.web.wallet_words import batch_sentence
+
+
+@dataclass(frozen=True, slots=True)
+class OwnTransaction:
+    """A transaction of the service's own about a payout's: what it is for, and how far it is."""
+
+    title: str
+    note: str
+    txid: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutView:
+    """One payout as its page shows it. `obstacle` is empty while nothing is in its way."""
+
+    found: Inspection
+    where: str
+    obstacle: str
+    who: str
+    next_step: str
+    due_at: datetime | None
+    is_late: bool
+    own: list[OwnTransaction]
+    confirmations: int
+    confirmations_needed: int
+    reach: ChainReach
+
+    @property
+    def payout(self) -> Payout:
+        """The payout itself."""
+        return self.found.payout
+
+    @property
+    def mates(self) -> int:
+        """How many other payouts its transaction pays."""
+        return self.found.mates
+
+    @property
+    def is_being_cancelled(self) -> bool:
+        """Whether a transaction is on its way that makes its own one impossible."""
+        return self.found.cancel is not None
+
+    @property
+    def is_final(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.payout.status in FINAL
+
+    @property
+    def may_redirect(self) -> bool:
+        """Whether its owner may send it elsewhere."""
+        return self.payout.status in owner_may(OwnerAction.REDIRECT)
+
+    @property
+    def may_take_back(self) -> bool:
+        """Whether its owner may have the money back at once."""
+        return self.payout.status in owner_may(OwnerAction.TAKE_BACK)
+
+
+def view_of(payout: Payout, *, is_for_operator: bool = False) -> PayoutView:
+    """The view of a payout that the reader may see."""
+    session, settings = db_session(), services().settings
+    found = inspect(session, settings, payout)
+    reach = chain_reach.look(session, settings)
+    needed = settings.wallet.payout_confirmations
+    seen = payout.transaction.confirmations if payout.transaction else 0
+    is_confirmed = payout.status == PayoutStatus.CONFIRMED
+    return PayoutView(
+        found=found,
+        where=_where(found, seen, needed, "the" if is_for_operator else "your"),
+        obstacle=_obstacle(found, reach, is_for_operator),
+        who=_who(found, is_for_operator),
+        next_step=_next_step(found, needed, batching.outlook(session, settings.wallet)),
+        due_at=found.due_at,
+        is_late=found.is_late,
+        own=[_own(each) for each in found.own],
+        confirmations=needed if is_confirmed else min(seen, needed),
+        confirmations_needed=needed,
+        reach=reach,
+    )
+
+
+def _where(found: Inspection, seen: int, needed: int, whose: str) -> str:
+    payout = found.payout
+    match payout.status:
+        case PayoutStatus.HELD:
+            return f"{_sentence(payout.reason)} It is not sent until an operator lets it go."
+        case PayoutStatus.BROADCAST if seen:
+            return f"Its transaction is in a block, and has {seen} of {needed} confirmations."
+        case PayoutStatus.BROADCAST:
+            return "The network has its transaction; no block holds it yet."
+        case PayoutStatus.SIGNED | PayoutStatus.UNKNOWN if found.cancel or payout.is_return_requested:
+            return "An operator takes it back. First its transaction is made impossible, so that nothing is paid twice."
+        case PayoutStatus.CONFIRMED if payout.is_return_requested:
+            return "It has arrived and is final. It was to be taken back, and was faster."
+        case PayoutStatus.FAILED:
+            return f"Nothing was sent, and the money is back in {whose} balance: {payout.reason.rstrip('.')}."
+    return state_of(payout.status).meaning
+
+
+def _obstacle(found: Inspection, reach: ChainReach, is_for_operator: bool) -> str:
+    """What keeps it from going on, if something does; the gravest only."""
+    payout = found.payout
+    status = payout.status
+    if status in FINAL:
+        return ""
+    if status in (PayoutStatus.QUEUED, PayoutStatus.CLAIMED, PayoutStatus.SIGNED):
+        if found.halts:
+            causes = ", ".join(f"{halt.cause} ({halt.detail})" for halt in found.halts)
+            return f"All payouts are halted{f': {causes}' if is_for_operator else ' at the moment'}."
+        if found.is_frozen:
+            return "The wallet is frozen: nothing leaves it until an operator has looked at it."
+    if not reach.is_open and state_of(status).turn is not Turn.OPERATOR:
+        return "The chain is out of reach; it goes on by itself when that is back."
+    if status == PayoutStatus.QUEUED and payout.attempts and payout.reason != WAITING:
+        if is_for_operator or payout.reason in (WAITS_FOR_MERGES, WAITS_FOR_FUND):
+            return f"So far it could not be sent: {_sentence(payout.reason)}"
+        return "So far it could not be sent; it is tried again by itself."
+    if status == PayoutStatus.UNKNOWN and is_for_operator and not payout.is_return_requested:
+        return _sentence(payout.reason)
+    return ""
+
+
+def _who(found: Inspection, is_for_operator: bool) -> str:
+    match state_of(found.payout.status).turn:
+        case Turn.OPERATOR:
+            return "You and the other operators" if is_for_operator else "An operator"
+        case Turn.NETWORK:
+            return "The network"
+        case Turn.WORKER:
+            return "This service, by itself"
+    return "Nobody"
+
+
+def _next_step(found: Inspection, needed: int, batch: Outlook) -> str:
+    payout = found.payout
+    if found.cancel is not None:
+        return (
+            f"When the transaction that makes it impossible has {needed} confirmations, the money is back in the "
+            "balance. Should this one arrive first after all, it counts as paid."
+        )
+    match payout.status:
+        case PayoutStatus.AWAITING_APPROVAL:
+            return "An operator approves it, and it is queued; or refuses it, and the money is back in the balance."
+        case PayoutStatus.HELD:
+            return "An operator lets it go, and it is queued; or gives the money back to the balance."
+        case PayoutStatus.QUEUED if payout.next_attempt_at > utcnow():
+            return "It is tried again in a moment, with the next batch."
+        case PayoutStatus.QUEUED:
+            return batch_sentence(batch)
+        case PayoutStatus.CLAIMED:
+            return "It is signed and sent, or goes back to the queue."
+        case PayoutStatus.SIGNED:
+            return "The transaction is sent."
+        case PayoutStatus.BROADCAST:
+            return f"It is final after {needed} confirmations, about a minute each."
+        case PayoutStatus.UNKNOWN:
+            return "The same transaction is sent again until the network has it; it cannot pay twice."
+    return ""
+
+
+def _own(transaction: ChainTransaction) -> OwnTransaction:
+    cost = f"It costs the community fund {money(transaction.fee)}."
+    if transaction.status == "replaced":
+        cost = "It came too late: the first transaction was faster. Its fee went back to the community fund."
+    if transaction.kind == "fee_bump":
+        title = "Fee raised"
+        note = "A second transaction, whose fee pays for both."
+    else:
+        title = "Being taken back" if transaction.status in UNSETTLED else "Taken back"
+        note = "A transaction that spends the same coin, so that the payout’s own can never confirm."
+    return OwnTransaction(title, f"{note} {cost}", transaction.txid, transaction.status)
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""
