@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import timedelta
 
@@ -232,6 +233,51 @@ def test_a_deposit_fills_up_with_its_confirmations(payer: Browser, pair: Pair, s
     assert 'hx-swap-oob="true"' in shown
     assert 'value="12.50000000"' in shown
     assert "every 5s" in shown
+
+
+def _deposits(session, pair: Pair, *rows: dict[str, object]) -> None:
+    with unit_of_work(session):
+        for number, row in enumerate(rows):
+            known = {"wallet_id": pair.payer.wallet_id, "address": REGTEST_ADDRESS, "txid": f"{number:064}"}
+            session.add(Deposit(**{**known, "vout": 0, **row}))
+
+
+@pytest.mark.settings(wallet={"confirmations_by_amount": [{"amount": "100", "confirmations": 20}]})
+def test_each_deposit_has_its_own_number_of_confirmations(payer: Browser, pair: Pair, session) -> None:
+    _stock(session)
+    payer.get("/wallet")
+    block, other = "aa" * 32, "bb" * 32
+    _deposits(
+        session,
+        pair,
+        {"amount": Amount.parse("60"), "confirmations": 3, "block_hash": block},
+        {"amount": Amount.parse("40"), "confirmations": 3, "block_hash": block},
+        {"amount": Amount.parse("60"), "confirmations": 1, "block_hash": other},
+        {"amount": Amount.parse("100"), "confirmations": 0},
+        {"amount": Amount.parse("10"), "confirmations": -2},
+    )
+
+    shown = payer.get("/wallet").text
+
+    assert [shown.count(meter) for meter in ("3 of 20", "1 of 2<", "0 of 20")] == [2, 1, 1]
+    assert "Its sender spent the coins otherwise." in shown
+    assert "Credited after 2 confirmations; after 20 from" in shown
+
+
+@pytest.mark.broken_books  # a loss without its entries
+def test_a_frozen_wallet_says_why(payer: Browser, pair: Pair, session) -> None:
+    _stock(session)
+    payer.get("/wallet")
+    with unit_of_work(session):
+        session.get_one(Wallet, pair.payer.wallet_id).is_frozen = True
+    assert "took back a deposit" not in payer.get("/wallet").text
+    amounts = {"amount": Amount.parse("100"), "shortfall": Amount.parse("60")}
+    _deposits(session, pair, {**amounts, "status": "reversed"})
+
+    shown = payer.get("/wallet").text
+
+    assert "This wallet is frozen" in shown
+    assert re.search("took back a deposit after .*60.* of it had been spent", shown)
 
 
 @pytest.mark.parametrize("path", ["/", "/wallet"])

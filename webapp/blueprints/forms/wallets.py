@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wtforms import HiddenField, StringField
+from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
 from webapp.web.forms import PageForm, stripped
@@ -19,4 +19,3 @@ class RedirectForm(PageForm):
     """Another address for a payout that has not been taken up yet."""
 
     address = StringField("New address", [InputRequired("Enter an address"), Length(max=64)], [stripped])
-    seen = HiddenField()

@@ -1,0 +1,28 @@
+"""What operators say when they act on a payout: why, or what rate it shall pay."""
+
+from __future__ import annotations
+
+from wtforms import HiddenField, StringField
+from wtforms.validators import InputRequired, Length
+
+from webapp.web.forms import PageForm, readable_reason, stripped
+
+
+class ConfirmForm(PageForm):
+    """Something that needs no more than the press. `address` is the one that the operator has read."""
+
+    address = HiddenField()
+
+
+class BecauseForm(PageForm):
+    """Something that is done for a reason, which the payee reads."""
+
+    reason = StringField("Reason", [InputRequired("Say why"), readable_reason], [stripped])
+
+
+class RateForm(PageForm):
+    """The rate that a transaction and its child shall pay together."""
+
+    rate = StringField(
+        "Rate to reach", [InputRequired("Enter a rate in FLOP per kB"), Length(max=32)], [stripped]
+    )
