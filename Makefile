@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile --quiet --python-version 3.11.2 --generate-hashes 
 INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check fix bench migrate lock screenshots clean
+.PHONY: help run test check fix faults bench migrate lock screenshots clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,10 @@ check: $(VENV)/.installed-dev ## Look for faults without running anything: style
 fix: $(VENV)/.installed-dev ## Put right what can be put right by itself: imports, formatting
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+faults: $(VENV)/.installed-dev ## Live through every fault on both databases and count what was lost (SEED=1 repeats a run)
+	@scripts/install-system-packages test
+	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(FAULTS_ARGS)
 
 bench: $(VENV)/.installed-dev ## Measure how fast it is
 	@scripts/install-system-packages test

@@ -1,0 +1,1 @@
+"""Faults against real daemons and databases: every scenario of them, with a seed (`make faults`)."""
