@@ -40,6 +40,20 @@ def write(folder: Path, text: str) -> Path:
         ("security: {encryption_keys: [nonsense]}", "security.encryption_keys"),
         ("database: {url: 'mysql://localhost/escrow'}", "database.url"),
         ("escrow: {fund_basis_points: 10001}", "escrow.fund_basis_points"),
+        ("custody: {hot_wallet_ceiling: 10}", "custody.cold_address: is needed"),
+        ("custody: {hot_wallet_target: 5}", "custody.hot_wallet_target: must be below"),
+        (
+            "custody: {hot_wallet_ceiling: 9, hot_wallet_target: 9}",
+            "custody.hot_wallet_target: must be below",
+        ),
+        (
+            "custody: {cold_address: mxN4RD7TojQjoQWopomYrcF52JuznX6suq}",
+            "custody.cold_address: is not a valid",
+        ),
+        (
+            "{wallet: {network: main}, custody: {cold_address: mxN4RD7TojQjoQWopomYrcF52JuznX6sup}}",
+            "custody.cold_address: belongs to",
+        ),
         ("rpc: 5", "rpc"),
         ("- a list", "mapping"),
         ("rpc: {", "YAML"),

@@ -14,7 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 WEBAPP = ROOT / "webapp"
 LONGEST_MODULE_LINES = 300
-TARGETS = {"run", "test", "check", "fix", "bench", "migrate", "lock", "screenshots", "clean"}
+TARGETS = {"run", "test", "check", "fix", "faults", "bench", "migrate", "lock", "screenshots", "clean"}
 PRIVATE_NAMES = re.compile(
     r"(\.db(-wal|-shm)?|\.sqlite3?|\.pem|\.key|wallet\.dat|secrets\.yaml|^config\.yaml|^\.env)$"
 )

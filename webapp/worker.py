@@ -20,13 +20,19 @@ from webapp.extensions import db
 from webapp.services import housekeeping, worker_tasks
 from webapp.services.chain_watcher import ChainWatcher
 from webapp.services.container import Services
+from webapp.services.custody.hot_wallet import HotWallet
+from webapp.services.custody.locked_wallet import tell_if_locked
+from webapp.services.daemon_figures import FigureRecorder
 from webapp.services.deposits import addresses as deposit_addresses
 from webapp.services.downtime import PulseTaker
 from webapp.services.escrow_clock import EscrowClock
 from webapp.services.fair_clocks import FairClocks
+from webapp.services.payouts.deadlines import DeadlineWatch
+from webapp.services.payouts.upkeep import CoinUpkeep
 from webapp.services.pooled_accounts import CheckpointFolder
-from webapp.services.reconciliation import check_and_halt, check_trails_and_halt
+from webapp.services.reconciliation import check_and_halt, check_trails_and_halt, reconcile_block
 from webapp.services.settlement import Settlement
+from webapp.services.solvency.publish import Publisher
 
 log = structlog.get_logger(__name__)
 
@@ -52,11 +58,13 @@ class Worker:
         self._tick_seconds = services.settings.worker.tick_seconds
         self._pulse = PulseTaker(self._session, services.settings, self._daemon)
         self._tasks = _tasks(self._session, services)
+        self._next_pulse = 0.0
         self._next_run = dict.fromkeys((task.name for task in self._tasks), 0.0)
         self._stopping = threading.Event()
 
     def run_once(self) -> bool:
         """Every task once. False if any failed."""
+        self._look_after_pulse(self._pulse.close)
         return all([self._attempt(task) for task in self._tasks])
 
     def run_until_stopped(self) -> None:
@@ -65,7 +73,6 @@ class Worker:
             signal.signal(number, lambda *_: self._stopping.set())
         log.info("worker_started", tasks=len(self._tasks))
         while not self._stopping.is_set():
-            self._take_pulse()
             self.tick()
             self._stopping.wait(self._tick_seconds)
         log.info("worker_stopped")
@@ -75,6 +82,8 @@ class Worker:
         for task in self._tasks:
             if self._stopping.is_set():
                 return
+            # Before each: what was done before it may have taken its time.
+            self._take_pulse()
             if time.monotonic() >= self._next_run[task.name]:
                 self._next_run[task.name] = time.monotonic() + task.interval_seconds
                 self._attempt(task)
@@ -82,11 +91,17 @@ class Worker:
         self._daemon.rpc.close()
 
     def _take_pulse(self) -> None:
-        """Note that the service is there, first of all: what else is done may take its time."""
+        """Note that the service is there, at most once in a tick's time."""
+        if time.monotonic() >= self._next_pulse:
+            self._next_pulse = time.monotonic() + self._tick_seconds
+            self._look_after_pulse(self._pulse.take)
+
+    def _look_after_pulse(self, look: Callable[[], None]) -> None:
+        """A pulse that cannot be taken must not keep the tasks from their work."""
         try:
-            self._pulse.take()
-        except DATABASE_AWAY:
-            log.exception("database_away", task="pulse")
+            look()
+        except Exception:
+            log.exception("pulse_not_taken")
             self._session.rollback()
 
     def _attempt(self, task: Task) -> bool:
@@ -110,6 +125,7 @@ class Worker:
         except DuxosError as error:
             self._session.rollback()
             log.warning("task_failed", task=task.name, reason=error.detail)
+            tell_if_locked(self._session, error)
             return error.detail
         except DATABASE_AWAY:
             raise
@@ -130,16 +146,23 @@ def _tasks(session: Session, services: Services) -> list[Task]:
     return [
         Task("addresses", tick, lambda: deposit_addresses.fill_stock(session, daemon, pool_size)),
         Task("deposits", tick, ChainWatcher(session, settings, daemon).run),
+        Task("daemon_figures", tick, FigureRecorder(session, daemon).run),
         # Deadlines are moved by what was lost before any of them is acted on.
         Task("fair_clocks", tick, FairClocks(session).run),
         Task(
             "escrow_clock", tick, EscrowClock(session, services.escrow_manager(session, WORKER), settings).run
         ),
         Task("payouts", tick, settlement.follow),
+        Task("reconciliation", tick, lambda: reconcile_block(session, daemon)),
         # After what the chain has to say, and ahead of paying: books that were restored from a backup must not pay
         # again what they have forgotten.
         Task("integrity", minutes * 60, lambda: check_and_halt(session, daemon)),
         Task("settlement", tick, settlement.pay),
+        Task("hot_wallet", 60, HotWallet(session, settings, daemon).run),
+        Task("upkeep", 60, CoinUpkeep(session, settings, daemon).run),
+        # What has moved in this very round is not late any more.
+        Task("payout_deadlines", 60, DeadlineWatch(session, settings).run),
+        Task("solvency", 60, Publisher(session, settings, daemon).publish_if_due),
         Task("checkpoints", 60, folder.run),
         Task("fund_figures", 60, services.fund_manager(session).record_figures),
         Task("audit_trails", 24 * 3600, lambda: check_trails_and_halt(session)),

@@ -83,6 +83,14 @@ ENDPOINTS = (
         Scope.WALLET_READ,
         lambda world: Request(world.payer, f"/wallet/{world.pair.payer.wallet_id}"),
     ),
+    Endpoint(
+        "api_wallets.preview",
+        "GET",
+        Scope.WALLET_READ,
+        lambda world: Request(
+            world.payer, f"/wallet/{world.pair.payer.wallet_id}/withdraw/preview?amount=50"
+        ),
+    ),
     Endpoint("api_wallets.withdraw", "POST", Scope.WALLET_WITHDRAW, _withdraw, 201),
     Endpoint(
         "api_payouts.show",

@@ -13,6 +13,7 @@ from flask_openapi3.models import APISpec
 
 from tests.api.conftest import World
 from tests.api.endpoints import ENDPOINTS
+from tests.support.arrivals import credit_payment, see_payment, stock_addresses
 from tests.support.signing import sign
 from webapp.web.errors import PROBLEM_MIMETYPE
 
@@ -130,6 +131,19 @@ def test_answers_are_what_the_document_says(document: dict[str, Any], world: Wor
             assert list(described) == [response.mimetype]
             schema = described[response.mimetype]["schema"]
             _check(json.loads(response.data), schema, document, f"{endpoint.name} {response.status_code}")
+
+
+def test_an_escrow_with_payments_is_what_the_document_says(document: dict[str, Any], world: World) -> None:
+    stock_addresses(world.session)
+    created = world.payer.post("/escrow/create", world.terms(funding="deposit")).json
+    escrow = world.services.escrow_manager(world.session, world.pair.payer.actor).get_escrow(created["id"])
+    credit_payment(world.session, world.services.settings, see_payment(world.session, escrow, "40"))
+    see_payment(world.session, escrow, "1")
+    schema = document["paths"]["/escrow/{id}"]["get"]["responses"]["200"]["content"]["application/json"][
+        "schema"
+    ]
+    for program in (world.payer, world.provider):
+        _check(program.get(created["links"]["self"]).json, schema, document, "pending")
 
 
 def test_problems_with_fields_are_what_the_document_says(document: dict[str, Any], world: World) -> None:

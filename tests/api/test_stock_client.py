@@ -11,6 +11,7 @@ from flask import Flask
 from requests_http_signature import HTTPSignatureAuth, algorithms
 
 from tests.api.conftest import ADDRESS, World
+from tests.support.arrivals import stock_addresses
 from tests.support.people import RESULT_HASH
 from tests.support.serving import serving
 from webapp.domain.canonical import sign_result
@@ -74,6 +75,23 @@ def test_a_stock_client_gets_through_from_escrow_to_payout(
             f"{server}/wallet/{wallet_id}/withdraw", json={"address": ADDRESS, "amount": "95"}
         )
         assert provider.get(server + withdrawn.headers["Location"]).json()["gross"] == "95.00000000"
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_a_stock_client_asks_for_an_address_to_pay_to(world: World, server: str) -> None:
+    stock_addresses(world.session)
+    terms = world.terms(amount=12.5, funding="deposit", refund_address=ADDRESS)
+    with _client(world.payer.key) as payer:
+        created = payer.post(f"{server}/escrow/create", json=terms)
+        assert created.status_code == 201, created.text
+        escrow = created.json()
+        assert escrow["payment_uri"].startswith(
+            f"flopcoin:{escrow['deposit_address']}?amount=12.50000000&label="
+        )
+        listed = payer.get(f"{server}/escrow/list", params={"status": "pending"}).json()["items"]
+        assert [item["id"] for item in listed] == [escrow["id"]]
+        cancelled = payer.post(f"{server}/escrow/{escrow['id']}/refund", json={"reason": "not now"})
+        assert cancelled.json()["status"] == "refunded"
 
 
 def test_a_stock_client_without_nonces_or_with_another_secret_is_told_why(world: World, server: str) -> None:

@@ -59,6 +59,33 @@ def test_a_withdrawal_makes_a_payout_that_its_owner_can_follow(world: World) -> 
     assert world.balances(world.pair.payer) == ("987.50000000", "0.00000000")
 
 
+def test_a_withdrawal_can_be_looked_at_before_it_is_asked_for(world: World) -> None:
+    path = f"/wallet/{world.pair.payer.wallet_id}/withdraw/preview"
+    shown = world.payer.get(f"{path}?amount=50").json
+    assert shown.pop("leaves_by").endswith("Z")
+    assert shown == {
+        "gross": "50.00000000",
+        "fee": "0.00226000",
+        "net": "49.99774000",
+        "max_fee": "0.05000000",
+        "least_net": "49.95000000",
+        "fee_paid_by": "recipient",
+        "fee_rate_per_kb": "0.01000000",
+        "missing_payouts": 0,
+        "needs_approval": False,
+        "remaining": None,
+        "obstacles": [],
+    }
+    for amount, obstacle in (("0.04", "At least 0.06"), ("1000.1", "Only 1000.00000000 FLOP is available")):
+        (said,) = world.payer.get(f"{path}?amount={amount}").json["obstacles"]
+        assert obstacle in said
+    for query in ("", "?amount=", "?amount=nonsense", "?amount=-1"):
+        response = world.payer.get(path + query)
+        assert response.status_code == 422, response.text
+        assert [error["field"] for error in response.json["errors"]] == ["amount"]
+    assert world.balances(world.pair.payer) == ("1000.00000000", "0.00000000")
+
+
 def test_a_withdrawal_that_cannot_be_is_refused_by_field(world: World) -> None:
     path = f"/wallet/{world.pair.payer.wallet_id}/withdraw"
     for body, field in (

@@ -64,7 +64,7 @@ def _create_escrow(page: Page, wallet_number: str, has_script: bool) -> None:
         page.get_by_label("Amount").fill("1000")
     page.get_by_label("Service").fill("image_upscaler_v1")
     page.get_by_label("Task id").fill("holiday photos")
-    page.get_by_role("button", name="Lock the amount").click()
+    page.get_by_role("button", name="Create the escrow").click()
     # Too much: it says so beside the field, what was typed stays, and the split is told even without script.
     expect(page.get_by_role("alert")).to_contain_text("more than you have available")
     expect(page.get_by_label("Task id")).to_have_value("holiday photos")
@@ -73,7 +73,7 @@ def _create_escrow(page: Page, wallet_number: str, has_script: bool) -> None:
         assert_accessible(page)
 
     page.get_by_label("Amount").fill("100")
-    page.get_by_role("button", name="Lock the amount").click()
+    page.get_by_role("button", name="Create the escrow").click()
     expect(page.get_by_role("heading", name="image_upscaler_v1")).to_be_visible()
     expect(page.get_by_role("status")).to_contain_text("The escrow is created")
     expect(money(page, "95.00000000")).to_be_visible()

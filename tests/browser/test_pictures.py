@@ -53,6 +53,7 @@ def test_pages_before_the_log_in(site: Site) -> None:
     _look(site, page, "log-in", "/login")
     _look(site, page, "register", "/register")
     _look(site, page, "not-found", "/nowhere")
+    _look(site, page, "empty-solvency", "/solvency")
 
 
 def test_pages_full_of_life(site: Site) -> None:
@@ -73,6 +74,13 @@ def test_pages_full_of_life(site: Site) -> None:
         _look(site, page, f"payout-{state}", f"/wallet/payouts/{payout_id}")
     _look(site, page, "full-fund", "/fund")
     _look(site, page, "full-account", "/account")
+    _look(site, page, "full-solvency", "/solvency")
+    page = site.visitor()
+    log_in(page, town.people["operator"].user.email)
+    _look(site, page, "full-operations", "/operations")
+    _look(site, page, "full-operations-payouts", "/operations/payouts")
+    for state, payout_id in town.payouts.items():
+        _look(site, page, f"operations-payout-{state}", f"/operations/payouts/{payout_id}")
 
 
 def test_pages_while_the_chain_is_out_of_reach(site: Site) -> None:
@@ -84,3 +92,4 @@ def test_pages_while_the_chain_is_out_of_reach(site: Site) -> None:
     log_in(page, person.user.email)
     _look(site, page, "out-of-reach-dashboard", "/")
     _look(site, page, "out-of-reach-wallet", "/wallet")
+    _look(site, page, "out-of-reach-operations", "/operations")

@@ -10,6 +10,7 @@ from webapp.domain.canonical import sign_result
 from webapp.domain.money import Amount
 from webapp.models import Escrow
 from webapp.services.payouts import halts as payout_halts
+from webapp.services.solvency.publish import Publisher
 from webapp.services.unit_of_work import unit_of_work
 from webapp.services.wallet_ownership import set_payout_address
 
@@ -63,6 +64,10 @@ class Town:
         site.chain.send(self._deposit_address(), "77")
         site.mine(1)
         self.payouts["queued"] = self._withdraw("7")
+        self.escrows["pending"] = self._create("64", 6, funding="deposit").id
+        self._see_coins_come("3")
+        publish = Publisher(site.session, site.services.settings, site.services.daemon).publish
+        publish()
         with unit_of_work(site.session):
             payout_halts.raise_alert(
                 site.session,
@@ -83,13 +88,20 @@ class Town:
         assert address
         return address
 
-    def _create(self, amount: str, number: int) -> Escrow:
+    def _see_coins_come(self, amount: str) -> None:
+        """Coins at an address of the daemon's wallet that was never given out."""
+        site = self.site
+        site.chain.send(site.chain.custody.rpc("getnewaddress", "", "legacy"), amount)
+        site.mine(1)
+
+    def _create(self, amount: str, number: int, **terms: str) -> Escrow:
         return manager(self.site.session, self.site.services, self.pair.payer).create_escrow(
             self.pair.payer.wallet_id,
             self.pair.provider.wallet_id,
             amount,
             SERVICES[number % len(SERVICES)],
             f"task-{1000 + number}",
+            **terms,
         )
 
     def _deliver(self, escrow: Escrow) -> Escrow:

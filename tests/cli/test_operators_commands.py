@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from tests.support.money import credit
 from tests.support.people import make_person
 from webapp.models import Wallet
+from webapp.services import operator_actions
 from webapp.services.container import Services
 from webapp.services.payouts import halts
 from webapp.services.unit_of_work import unit_of_work
@@ -26,6 +27,9 @@ def _run(runner: FlaskCliRunner, *arguments: str) -> dict[str, Any]:
 def test_payouts_are_halted_and_resumed(runner: FlaskCliRunner, session: Session) -> None:
     assert _run(runner, "payouts", "halt", "--reason", "moving house")["status"] == "halted"
     assert [halt.detail for halt in halts.standing(session)] == ["moving house"]
+    session.rollback()
+    again = _run(runner, "payouts", "halt", "--reason", "another one")
+    assert again == {"status": "halted already", "reason": "moving house"}
     assert _run(runner, "payouts", "status")["halted_by"] == ["operator: moving house"]
 
     session.rollback()
@@ -46,6 +50,25 @@ def test_a_wallet_is_frozen_and_given_back(
         session.rollback()
         assert session.get_one(Wallet, wallet_id, populate_existing=True).is_frozen is is_frozen
     session.rollback()
+    _run(runner, "wallet", "freeze", str(wallet_id), "--reason", "a call")
+    again = _run(runner, "wallet", "freeze", str(wallet_id), "--reason", "another one")
+    assert (again["was_frozen_already"], again["reason"]) == (True, "a call")
+
+
+def test_what_no_database_can_hold_or_no_page_show_is_refused(runner: FlaskCliRunner) -> None:
+    huge = "9" * 25
+    for words in (
+        ("alerts", "acknowledge", huge),
+        ("coins", "ours", huge),
+        ("coins", "assign", "1", "--wallet", huge),
+        ("wallet", "unfreeze", huge),
+        ("solvency", "show", huge),
+        ("alerts", "list", "--limit", "0"),
+    ):
+        assert runner.invoke(args=list(words)).exit_code == 2, words
+    for words in (("payouts", "halt"), ("wallet", "freeze", "1")):
+        result = runner.invoke(args=[*words, "--reason", "see \u202egnihton"])
+        assert (result.exit_code, "printable" in result.output) == (1, True), words
 
 
 def test_a_wallet_that_is_not_there_is_named(runner: FlaskCliRunner) -> None:
@@ -58,12 +81,27 @@ def test_an_alert_is_put_away_once_and_may_come_again(runner: FlaskCliRunner, se
     for _ in range(2):
         with unit_of_work(session):
             halts.raise_alert(session, "payout_conflict", "txid", "compare them by hand")
-    assert _run(runner, "alerts", "list")["alerts"] == ["1 payout_conflict txid: compare them by hand"]
+    with unit_of_work(session):
+        halts.raise_alert(session, "payout_stuck", "payout:1", "late")
+    listed = _run(runner, "alerts", "list", "--limit", "1")
+    assert (listed["total"], len(listed["alerts"])) == (2, 1)
+    assert listed["alerts"][0] | {"raised_at": ""} == {
+        "id": 1,
+        "kind": "payout_conflict",
+        "subject": "txid",
+        "detail": "compare them by hand",
+        "raised_at": "",
+    }
+    lines = runner.invoke(args=["alerts", "list"]).output
+    assert "1 payout_conflict txid: compare them by hand" in lines
 
+    assert _run(runner, "alerts", "acknowledge", "2")["status"] == "acknowledged"
     assert _run(runner, "alerts", "acknowledge", "1")["status"] == "acknowledged"
     assert _run(runner, "alerts", "list")["alerts"] == []
     assert runner.invoke(args=["alerts", "acknowledge", "1"]).exit_code == 1
 
+    assert [act.actor for act in operator_actions.of_subject(session, "alert:1")] == ["terminal"]
+    session.rollback()
     with unit_of_work(session):
         halts.raise_alert(session, "payout_conflict", "txid", "again")
     assert len(_run(runner, "alerts", "list")["alerts"]) == 1

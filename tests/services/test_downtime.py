@@ -206,3 +206,39 @@ def test_a_site_that_does_not_answer_is_an_outage(service: Service) -> None:
     service.move_to(START + 100 * SECOND)
     since = downtime.ongoing(service.session, watching, START + 100 * SECOND)
     assert since == START + 50 * SECOND
+
+
+def test_whatever_the_site_answers_the_worker_goes_on(service: Service) -> None:
+    class Gibberish(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(b"\x15\x03\x01\x00\x02\x02\x46")
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Gibberish) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"http://127.0.0.1:{server.server_address[1]}/"
+        watching = service.services.settings.model_copy(
+            update={"worker": service.services.settings.worker.model_copy(update={"site_url": url})}
+        )
+        service.move_to(START + 30 * SECOND)
+        PulseTaker(service.session, watching, service.services.daemon).take()
+        server.shutdown()
+    assert service.outages() == []
+    assert downtime.ongoing(service.session, watching, START + 30 * SECOND) == START
+
+
+def test_a_worker_that_runs_once_closes_what_another_left_open_and_starts_nothing(
+    service: Service, pair: Pair
+) -> None:
+    escrow = make_escrow(service.session, service.services, pair, "10", expires_at=START + timedelta(hours=1))
+    service.move_to(START + timedelta(hours=2))
+    service.pulse.close()
+    FairClocks(service.session).run()
+    assert service.outages() == [("daemon,worker", START, START + timedelta(hours=2))]
+    service.session.refresh(escrow)
+    assert escrow.expires_at == START + timedelta(hours=3)
+    service.move_to(START + timedelta(hours=9))
+    service.pulse.close()
+    assert len(service.outages()) == 1
+    manager_of_worker = service.services.escrow_manager(service.session, WORKER)
+    EscrowClock(service.session, manager_of_worker, service.services.settings).run()
+    assert service.status(escrow) == "refunded"

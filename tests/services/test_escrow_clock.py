@@ -10,6 +10,7 @@ import time_machine
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from tests.support.arrivals import chain_was_read, credit_payment, see_payment, stock_addresses
 from tests.support.money import balances, credit, fund_balance
 from tests.support.people import RESULT_HASH, Pair, make_escrow, make_pair, manager, signature
 from webapp.domain.exceptions import EscrowStateError, PermissionDeniedError
@@ -18,6 +19,8 @@ from webapp.models import Escrow
 from webapp.services import audit_trail
 from webapp.services.container import Services
 from webapp.services.escrow_clock import EscrowClock
+from webapp.services.escrow_funding import PATIENCE
+from webapp.services.unit_of_work import unit_of_work
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 INSTANT = timedelta(microseconds=1)
@@ -102,6 +105,33 @@ def test_an_accepted_delivery_pays_even_if_the_key_that_signed_it_has_ended(
     time.move_to(START + WINDOW)
     assert clock.run() == 1
     assert balances(session, pair.provider.wallet_id) == ("95.00000000", "0.00000000")
+
+
+def test_an_unpaid_escrow_ends_when_its_time_is_over_and_the_chain_was_read_since(
+    session: Session, services: Services, pair: Pair, clock: EscrowClock, time: time_machine.Traveller
+) -> None:
+    stock_addresses(session, 3)
+    empty, part, coming = (make_escrow(session, services, pair, "10", funding="deposit") for _ in range(3))
+    fund_by = START + timedelta(hours=24)
+    assert empty.fund_by == fund_by
+    credit_payment(session, services.settings, see_payment(session, part, "4"))
+    see_payment(session, part, "5.99999999")
+    on_its_way = see_payment(session, coming, "10", seen_at=fund_by)
+    time.move_to(fund_by + timedelta(days=1))
+    for read_at in (None, fund_by, fund_by + PATIENCE - INSTANT):
+        if read_at:
+            chain_was_read(session, read_at)
+        assert clock.run() == 0
+    chain_was_read(session, fund_by + PATIENCE)
+    assert clock.run() == 2
+    assert balances(session, pair.payer.wallet_id) == ("1004.00000000", "0.00000000")
+    assert [entry.kind for entry in audit_trail.entries(session, empty.id)] == ["created", "refunded"]
+    # What was seen in time is waited for until the result is due; if another transaction takes its place, no longer.
+    time.move_to(START + DEADLINE - INSTANT)
+    assert clock.run() == 0
+    with unit_of_work(session):
+        on_its_way.confirmations = -1
+    assert clock.run() == 1
 
 
 def test_many_due_escrows_are_all_done_and_an_end_of_their_own_is_kept(

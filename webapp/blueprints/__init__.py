@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from flask_openapi3 import OpenAPI
 
-from webapp.blueprints import account, auth, dashboard, escrows, fund, health, wallets
+from webapp.blueprints import account, auth, dashboard, escrows, fund, health, operations, solvency, wallets
 from webapp.blueprints.api import register_api
 
 PAGES = (
@@ -13,6 +13,9 @@ PAGES = (
     escrows.bp,  # /escrows: list, new, one with its timeline and its buttons
     wallets.bp,  # /wallet: balances, deposits, payouts, statement, withdrawal
     fund.bp,  # /fund
+    solvency.bp,  # /solvency: what is owed and held, for everybody; each owner's proof
+    operations.bp,  # /operations: the state of the service, its switches, and single payouts
+    operations.metrics.bp,  # /metrics: the same figures for Prometheus
     account.bp,  # /account: payout address, signing keys, sessions, password
     health.bp,  # /health/live  /health/ready: for supervisors and load balancers
 )

@@ -38,7 +38,7 @@ def show() -> ResponseReturnValue:
     return _page()
 
 
-@bp.post("/wallets/<int:wallet_id>/payout-address")
+@bp.post("/wallets/<row:wallet_id>/payout-address")
 @signed_in
 def change_payout_address(wallet_id: int) -> ResponseReturnValue:
     """Set or clear where a wallet's earnings are paid out to."""
@@ -80,7 +80,7 @@ def revoke_key(key_id: str) -> ResponseReturnValue:
     return _done("account_keys", "The key is revoked; requests signed with it are refused.")
 
 
-@bp.post("/sessions/<int:session_id>/revoke")
+@bp.post("/sessions/<row:session_id>/revoke")
 @signed_in
 def revoke_session(session_id: int) -> ResponseReturnValue:
     """Log one browser out."""

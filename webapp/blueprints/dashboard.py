@@ -85,4 +85,4 @@ def _first_steps(wallet: Wallet, has_escrows: bool) -> list[tuple[str, bool]]:
 def _operations() -> dict[str, Any]:
     if current_user.role != Role.OPERATOR:
         return {"operations": None}
-    return {"operations": operations_overview.overview(db_session())}
+    return {"operations": operations_overview.figures(db_session(), services().settings)}

@@ -5,16 +5,15 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-import segno
-from flask import Blueprint, Response, flash, request, url_for
+from flask import Blueprint, Response, flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
-from markupsafe import Markup
 
 from webapp.blueprints.forms.wallets import RedirectForm, WithdrawForm
 from webapp.domain.exceptions import (
     FrozenWalletError,
     InsufficientFundsError,
+    InvalidAmountError,
     NotFoundError,
     PayoutStateError,
     ValidationError,
@@ -24,14 +23,18 @@ from webapp.models import Payout
 from webapp.services import chain_reach, wallet_queries
 from webapp.services.chain_reach import ChainReach
 from webapp.services.deposits import addresses as deposit_addresses
+from webapp.services.deposits import depth, losses
+from webapp.services.payouts.preview import Preview, preview_withdrawal
 from webapp.services.payouts.queue import PayoutQueue
 from webapp.services.wallet_ownership import list_wallets
 from webapp.web.current import db_session, services
 from webapp.web.guards import signed_in
 from webapp.web.htmx import done, render
 from webapp.web.live import live
+from webapp.web.payout_view import view_of
 from webapp.web.presses import press_once
-from webapp.web.wallet_words import line_of, payout_sentence
+from webapp.web.qr_codes import qr_code
+from webapp.web.wallet_words import batch_sentence, line_of
 
 bp = Blueprint("wallets", __name__, url_prefix="/wallet")
 
@@ -68,9 +71,11 @@ def statement() -> ResponseReturnValue:
 @bp.post("/withdraw")
 @signed_in
 def withdraw() -> ResponseReturnValue:
-    """Queue a payout; leads to its page."""
+    """Queue a payout; leads to its page. With `preview` nothing happens: the form comes back with the figures."""
     form = WithdrawForm()
     wallet_id = _wallet_id()
+    if request.form.get("preview"):
+        return _page(wallet_id, "withdraw_form", withdraw_form=form)
     if form.validate():
         try:
             location = press_once(lambda: _payout_url(_withdraw(wallet_id, form).id))
@@ -81,8 +86,20 @@ def withdraw() -> ResponseReturnValue:
         except ValidationError as error:
             form.take_errors(error)
         else:
-            return done(location, message="The withdrawal is queued.")
+            asked = _own_payout(uuid.UUID(location.rpartition("/")[2]))
+            return done(location, message=_WITHDRAWN.get(asked.status, "The withdrawal is queued."))
     return _page(wallet_id, "withdraw_form", 422, withdraw_form=form)
+
+
+_WITHDRAWN = {"awaiting_approval": "The withdrawal waits until an operator approves it."}
+
+
+@bp.get("/withdraw/preview")
+@signed_in
+def preview() -> ResponseReturnValue:
+    """What would become of the amount, while it is being typed."""
+    shown = _preview_context(_wallet_id(), request.args.get("amount"), _reach())
+    return Response(render_template("partials/withdraw_preview.html", **shown))
 
 
 @bp.get("/payouts/<uuid:payout_id>")
@@ -159,7 +176,8 @@ def _queue() -> PayoutQueue:
 
 
 def _withdraw(wallet_id: int, form: WithdrawForm) -> Payout:
-    return _queue().withdraw(wallet_id, form.address.data or "", Amount.parse(form.amount.data))
+    amount = Amount.parse(form.amount.data)
+    return _queue().withdraw(wallet_id, form.address.data or "", amount, current_user.actor)
 
 
 def _redirect(payout_id: uuid.UUID, address: str) -> Payout:
@@ -183,17 +201,7 @@ def _payout_page(found: Payout, status: int = 200, **forms: RedirectForm) -> Res
 
 
 def _payout_context(found: Payout, **forms: RedirectForm) -> dict[str, Any]:
-    needed = services().settings.wallet.payout_confirmations
-    seen = found.transaction.confirmations if found.transaction else 0
-    return {
-        "payout": found,
-        "sentence": payout_sentence(found, needed),
-        "confirmations": min(seen, needed) if found.status != "confirmed" else needed,
-        "confirmations_needed": needed,
-        "is_final": found.status in wallet_queries.FINAL_PAYOUTS,
-        "redirect_form": RedirectForm(formdata=None),
-        "reach": _reach(),
-    } | forms
+    return {"view": view_of(found), "redirect_form": RedirectForm(formdata=None)} | forms
 
 
 def _page(wallet_id: int, partial: str | None = None, status: int = 200, **forms: WithdrawForm) -> Response:
@@ -217,15 +225,35 @@ def _page_context(wallet_id: int, **forms: WithdrawForm) -> dict[str, Any]:
         "qr": qr_code(address) if address else None,
         "deposits": deposits.items,
         "deposit_confirmations": wallet.confirmations_required,
+        "deposit_steps": depth.longer_waits(wallet),
+        "confirmations_needed": depth.confirmations_needed(session, wallet, deposits.items),
+        "lost": losses.outstanding(session, wallet_id) if figures.is_frozen else None,
         "payouts": payouts.items,
         "payout_confirmations": wallet.payout_confirmations,
         "is_moving": bool(figures.incoming or figures.outgoing),
         "withdraw_form": WithdrawForm(formdata=None),
         "min_payout": wallet.min_payout,
-        "fee_paid_by": wallet.fee_paid_by,
-        "max_fee": wallet.max_fee_per_payout,
+        **_preview_context(wallet_id, forms["withdraw_form"].amount.data if forms else None, reach),
         **_statement(wallet_id, None),
     } | forms
+
+
+def _preview_context(wallet_id: int, text: str | None, reach: ChainReach) -> dict[str, Any]:
+    """The preview of what was typed; None while it is not an amount."""
+    found: Preview | None = None
+    try:
+        amount = Amount.parse((text or "").strip())
+        found = preview_withdrawal(db_session(), services().settings, wallet_id, amount)
+    except InvalidAmountError:
+        pass
+    wallet = services().settings.wallet
+    return {
+        "preview": found,
+        "leaves": batch_sentence(found.batch) if found else "",
+        "fee_paid_by": wallet.fee_paid_by,
+        "max_fee": wallet.max_fee_per_payout,
+        "reach": reach,
+    }
 
 
 def _statement(wallet_id: int, cursor: str | None) -> dict[str, Any]:
@@ -241,9 +269,3 @@ def _statement(wallet_id: int, cursor: str | None) -> dict[str, Any]:
 
 def _reach() -> ChainReach:
     return chain_reach.look(db_session(), services().settings)
-
-
-def qr_code(text: str) -> Markup:
-    """The text as an SVG picture that needs no style and no script."""
-    picture = segno.make(text, error="m", micro=False)
-    return Markup(picture.svg_inline(omitsize=True, border=0, svgclass=None, lineclass=None))  # noqa: S704

@@ -5,12 +5,15 @@ from __future__ import annotations
 from flask import Flask
 
 from webapp.cli.alerts import alert_commands
+from webapp.cli.coins import coin_commands
+from webapp.cli.custody import custody_commands
 from webapp.cli.dev import dev_command
 from webapp.cli.flopcoin import flopcoin_commands
 from webapp.cli.keys import key_commands
 from webapp.cli.ledger import ledger_check
 from webapp.cli.nodes import node_commands
 from webapp.cli.payouts import payout_commands
+from webapp.cli.solvency import solvency_commands
 from webapp.cli.users import user_commands
 from webapp.cli.wallets import wallet_commands
 from webapp.cli.worker import worker_command
@@ -21,7 +24,10 @@ COMMANDS = (
     node_commands,
     wallet_commands,
     payout_commands,
+    custody_commands,
     alert_commands,
+    coin_commands,
+    solvency_commands,
     flopcoin_commands,
     ledger_check,
     worker_command,

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import click
 
-from webapp.cli.output import DuxosGroup, emit, json_option
+from webapp.cli.output import NUMBER, DuxosGroup, emit, json_option
 from webapp.domain.money import Amount
 from webapp.domain.roles import Scope
 from webapp.extensions import db
@@ -23,7 +23,7 @@ def _emit_key(issued: IssuedKey, as_json: bool) -> None:
 
 
 @key_commands.command("create")
-@click.option("--wallet", "wallet_id", type=int, required=True)
+@click.option("--wallet", "wallet_id", type=NUMBER, required=True)
 @click.option("--scope", "scopes", multiple=True, required=True, type=click.Choice([s.value for s in Scope]))
 @click.option("--label", default="")
 @click.option("--spend-limit", help="FLOP that the key may ever take out of the wallet.")

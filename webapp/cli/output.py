@@ -9,9 +9,16 @@ import click
 from flask.cli import AppGroup, ScriptInfo
 
 from webapp.domain.exceptions import DuxosError
+from webapp.domain.numbers import LARGEST_NUMBER
+from webapp.domain.pagination import MAX_PAGE_SIZE
 from webapp.schema import create_if_missing
 
+# A number in the database: of a wallet, an alert, a coin.
+NUMBER = click.IntRange(1, LARGEST_NUMBER)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print one JSON object and nothing else.")
+limit_option = click.option(
+    "--limit", type=click.IntRange(1, MAX_PAGE_SIZE), default=25, show_default=True, help="How many at most."
+)
 
 
 def emit(values: dict[str, Any], *, as_json: bool) -> None:

@@ -43,12 +43,16 @@ def is_address(address: str, network: str) -> bool:
 
 def is_same_destination(address: str, other: str) -> bool:
     """Whether two texts pay the same script: a P2SH address of regtest has two spellings."""
-    if address == other:
-        return True
-    first, second = _decode(address), _decode(other)
-    if not first or not second or first[1:] != second[1:]:
-        return False
-    return any({first[0], second[0]} <= set(versions) for versions in P2SH_VERSIONS.values())
+    return address == other or destination(address) == destination(other)
+
+
+def destination(address: str) -> bytes:
+    """What an address pays, the same for each of its spellings; a text that is no address stands for itself."""
+    payload = _decode(address)
+    if not payload:
+        return address.encode()
+    homes = (versions for versions in P2SH_VERSIONS.values() if payload[0] in versions)
+    return bytes(next(homes, payload)[:1]) + payload[1:]
 
 
 def _problem(address: str, network: str) -> str | None:

@@ -13,11 +13,15 @@ from enum import StrEnum
 class Step(StrEnum):
     """The steps of settlement, of deposits and of what follows them. Each has a point before and one after it."""
 
+    PAYOUTS_LOCK = "payouts.lock"
     PAYOUTS_CLAIM = "payouts.claim"
     PAYOUTS_FUND = "payouts.fund"
     PAYOUTS_SIGN = "payouts.sign"
     PAYOUTS_STORE = "payouts.store"
     PAYOUTS_PUT_BACK = "payouts.put_back"
+    PAYOUTS_GIVE_BACK = "payouts.give_back"
+    WALLET_OPEN = "wallet.open"
+    WALLET_LOCK = "wallet.lock"
     TRANSACTION_SEND = "transaction.send"
     TRANSACTION_MARK = "transaction.mark"
     TRANSACTION_DEPTH = "transaction.depth"
@@ -25,6 +29,7 @@ class Step(StrEnum):
     TRANSACTION_REPLACE = "transaction.replace"
     TRANSACTION_SETTLE = "transaction.settle"
     TRANSACTION_CONFIRM = "transaction.confirm"
+    TRANSACTION_REOPEN = "transaction.reopen"
     OWN_BUILD = "own.build"
     OWN_STORE = "own.store"
     DEPOSITS_LIST = "deposits.list"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from webapp.domain.exceptions import ScopeError, ValidationError
+from webapp.domain.exceptions import PermissionDeniedError, ScopeError, ValidationError
 
 
 class Role(StrEnum):
@@ -78,9 +78,21 @@ class Actor:
         if self.scopes is not None and scope not in self.scopes:
             raise ScopeError(f"this key lacks the scope {scope.value}")
 
+    def is_own(self, wallet_id: int, asked_by: str | None = None) -> bool:
+        """Whether the wallet is theirs, or it was they who asked: such a thing is for somebody else to decide."""
+        return wallet_id in self.wallet_ids or asked_by == self.name
+
+    def require_not_own(self, thing: str, wallet_id: int, asked_by: str | None = None) -> None:
+        """Raises PermissionDeniedError when the actor would decide in their own favour; `thing` is what about."""
+        if self.is_own(wallet_id, asked_by):
+            raise PermissionDeniedError(f"another operator must decide this: {thing} is your own")
+
 
 WORKER = Actor(name="worker", is_clock=True)
 
 # Code that runs inside the service itself and was given a database session and the settings. It decides for the
 # payer, as the owner of the database could; requests from outside never act under this name.
 PROGRAM = Actor(name="program", is_program=True)
+
+# Whoever may start commands on the instance has every right of an operator.
+AT_TERMINAL = Actor(name="terminal", role=Role.OPERATOR)

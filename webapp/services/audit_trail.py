@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import case, exists, insert, select
+from sqlalchemy import and_, case, exists, insert, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.canonical import sha256_hex
@@ -105,7 +105,12 @@ def broken_links(session: Session) -> Iterator[str]:
 
 def _missing_ends(session: Session) -> Iterator[str]:
     """What was cut off at the end breaks no chain; the escrow's own state says what must be on its trail."""
-    tells_it = case((Escrow.status == Status.ACTIVE, "created"), else_=Escrow.status)
+    tells_it = case(
+        (Escrow.status == Status.PENDING, "created"),
+        (and_(Escrow.status == Status.ACTIVE, Escrow.funding == "deposit"), "funded"),
+        (Escrow.status == Status.ACTIVE, "created"),
+        else_=Escrow.status,
+    )
     is_told = exists().where(EscrowTransaction.escrow_id == Escrow.id, EscrowTransaction.kind == tells_it)
     for escrow_id, status in session.execute(select(Escrow.id, Escrow.status).where(~is_told)):
         yield f"the audit trail of escrow {escrow_id} does not tell that it is {status}"

@@ -4,23 +4,25 @@ The worker that runs all the time takes the pulse of each part: of itself, of th
 `worker.site_url` says where people reach it. A pause of more than `worker.outage_after_seconds` in which not all of
 them worked is an outage. It is written down when all of them work again; until then every clock stands still.
 
-`flask worker --once` takes no pulse: whoever runs it now and then decides when, and nothing is down meanwhile.
+`flask worker --once` takes no pulse: whoever runs it now and then decides when, and nothing is down meanwhile. What a
+worker that ran all the time has left open is closed by it.
 """
 
 from __future__ import annotations
 
+import http.client
 import urllib.error
 import urllib.request
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
 from webapp.domain.clock import utcnow
-from webapp.domain.escrow_states import Terms
+from webapp.domain.escrow_states import TERMINAL, Terms
 from webapp.domain.exceptions import WalletIntegrationError
 from webapp.domain.fair_time import Pause, extended, in_words
 from webapp.models import Escrow, Outage, Pulse
@@ -64,6 +66,17 @@ class PulseTaker:
                 if works:
                     self._note(part, now)
 
+    def close(self) -> None:
+        """Write down the outage that a vanished worker left open, and forget the pulses: nobody takes them any more."""
+        with unit_of_work(self._session):
+            pulse = select(Pulse.last_good_at).where(Pulse.part == SERVICE).with_for_update()
+            last_good = self._session.execute(pulse).scalar()
+            if last_good is None:
+                return
+            self._recover(last_good, utcnow())
+            self._session.flush()
+            self._session.execute(delete(Pulse).execution_options(synchronize_session=False))
+
     def _lock_service(self, now: datetime) -> datetime:
         insert_once(self._session, Pulse, {"part": SERVICE, "last_good_at": now})
         return self._session.execute(
@@ -103,7 +116,7 @@ class PulseTaker:
                 return True
         except urllib.error.HTTPError as error:
             return error.code < 500
-        except OSError as error:
+        except (OSError, http.client.HTTPException) as error:
             log.warning("site_out_of_reach", reason=str(error))
             return False
 
@@ -120,13 +133,17 @@ def ongoing(session: Session, settings: Settings, now: datetime) -> datetime | N
 def fair_terms(session: Session, settings: Settings, escrow: Escrow) -> Terms:
     """The escrow's terms with its deadlines as they are by rights: extended by every outage, the present one included.
 
-    Two small queries, and only for a deadline that seems to have passed.
+    Two small queries, and only for a deadline of a live escrow that seems to have passed.
     """
     terms, now = escrow.terms, utcnow()
-    if not (terms.has_expired(now) or terms.window_is_over(now) or terms.funding_is_over(now)):
+    has_passed = terms.has_expired(now) or terms.window_is_over(now) or terms.funding_is_over(now)
+    if not has_passed or terms.status in TERMINAL:
         return terms
+    # In this order: an outage that ends between the two looks is found by the second one.
+    since = ongoing(session, settings, now)
     pauses = unapplied(session, escrow)
-    if since := ongoing(session, settings, now):
+    if since is not None:
+        since = max([since, *(pause.end for pause in pauses)])
         pauses.append(Pause(since, now + timedelta.resolution))
     delivered = escrow.delivered_at or escrow.created_at
     accept_by = terms.accept_by and extended(terms.accept_by, delivered, pauses)

@@ -71,6 +71,13 @@ def run(
     return answer
 
 
+def find(session: Session, principal: str, key: str, request_hash: str) -> StoredAnswer | None:
+    """The answer that is stored for the key, if there is one. Raises as `run` does, but waits for nobody."""
+    _check_key(key)
+    stored = session.get(IdempotencyKey, (principal, key), populate_existing=True)
+    return None if stored is None else _replay(stored, request_hash)
+
+
 def _check_key(key: str) -> None:
     if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         raise ValidationError.of(FIELD, f"must be 1 to {MAX_KEY_LENGTH} printable ASCII characters")

@@ -7,6 +7,7 @@ one journal entry inside the caller's unit of work.
 from __future__ import annotations
 
 import uuid
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import select
@@ -14,10 +15,11 @@ from sqlalchemy.orm import Session
 
 from webapp.config import Settings, load_config
 from webapp.domain import accounts
-from webapp.domain.exceptions import NotFoundError
+from webapp.domain.exceptions import NotFoundError, WalletIntegrationError
 from webapp.domain.money import Amount
 from webapp.ledger.journal import Move, post
 from webapp.models import Escrow, Wallet
+from webapp.services import chain_reach
 from webapp.services.daemon.shared import daemon_for
 from webapp.services.daemon.wallet import DaemonWallet
 from webapp.services.deposits import addresses as deposit_addresses
@@ -69,6 +71,17 @@ class WalletIntegration:
         Call it outside a unit of work: it may ask the daemon for an address.
         """
         return deposit_addresses.ensure(self._session, self.daemon, wallet_id)
+
+    def stock_address(self) -> None:
+        """See to it that an address waits for an escrow that is about to be made, if that is possible just now.
+
+        Call it outside a unit of work: it may ask the daemon, though only one that was in reach a moment ago.
+        """
+        if deposit_addresses.has_stock(self._session):
+            return
+        if chain_reach.look(self._session, self.settings).is_open:
+            with suppress(WalletIntegrationError):
+                deposit_addresses.fill_stock(self._session, self.daemon, 1)
 
     def lock_funds(self, escrow_id: uuid.UUID, payer_wallet_id: int, amount: Amount) -> int:
         """Move an escrow's amount from available to held. Raises InsufficientFundsError, FrozenWalletError."""

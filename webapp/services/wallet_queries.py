@@ -18,11 +18,11 @@ from webapp.domain import accounts
 from webapp.domain.exceptions import NotFoundError
 from webapp.domain.money import Amount
 from webapp.domain.pagination import Page, checked_limit, decode_cursor
+from webapp.domain.payout_states import PASSING
 from webapp.domain.roles import Actor
 from webapp.models import Deposit, JournalEntry, Payout, Posting, Wallet
 from webapp.models.types import Total
 
-FINAL_PAYOUTS = ("confirmed", "failed")
 _LARGEST_ID = 2**63 - 1
 
 
@@ -49,7 +49,8 @@ class StatementLine:
     """One posting that touched a wallet. The changes are signed base units; `key` names the business event, and
     `counterpart` is the account at the other end.
 
-    Kinds: deposit_credit, deposit_reverse, escrow_create, escrow_refund, escrow_release, payout_queue, payout_return.
+    Kinds: deposit_credit, deposit_reverse, deposit_recover, escrow_create, escrow_refund, escrow_release,
+    payout_queue, payout_return.
     """
 
     id: int
@@ -68,7 +69,7 @@ def overview(session: Session, wallet_id: int) -> WalletOverview:
     incoming = _sum(Deposit.amount, -1 * _units(Deposit.shortfall)).where(
         Deposit.wallet_id == wallet_id, Deposit.status != "credited", Deposit.confirmations >= 0
     )
-    outgoing = _sum(Payout.gross).where(Payout.wallet_id == wallet_id, Payout.status.not_in(FINAL_PAYOUTS))
+    outgoing = _sum(Payout.gross).where(Payout.wallet_id == wallet_id, Payout.status.in_(PASSING))
     row = session.execute(
         select(
             Wallet.name,

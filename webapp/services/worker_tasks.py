@@ -11,7 +11,7 @@ from webapp.domain.clock import utcnow
 from webapp.models import WorkerTask
 from webapp.models.compare_and_set import changes_one_row
 from webapp.models.insert_once import insert_once
-from webapp.services.process_holder import HOLDER, is_known_dead
+from webapp.services.process_holder import holder, is_known_dead
 from webapp.services.unit_of_work import unit_of_work
 
 LEASE = timedelta(seconds=60)
@@ -22,14 +22,14 @@ def take(session: Session, name: str) -> bool:
     now = utcnow()
     with unit_of_work(session):
         insert_once(session, WorkerTask, {"name": name, "held_until": now})
-        holder = session.execute(select(WorkerTask.holder).where(WorkerTask.name == name)).scalar_one()
+        last = session.execute(select(WorkerTask.holder).where(WorkerTask.name == name)).scalar_one()
         is_free = WorkerTask.held_until <= now
-        mine = WorkerTask.holder.in_([HOLDER, holder] if is_known_dead(holder) else [HOLDER])
+        mine = WorkerTask.holder.in_([holder(), last] if is_known_dead(last) else [holder()])
         is_changed = changes_one_row(
             session,
             update(WorkerTask)
             .where(WorkerTask.name == name, or_(is_free, mine))
-            .values(holder=HOLDER, held_until=now + LEASE),
+            .values(holder=holder(), held_until=now + LEASE),
         )
         return is_changed
 
@@ -43,7 +43,7 @@ def finish(session: Session, name: str, error: str = "") -> None:
     with unit_of_work(session):
         session.execute(
             update(WorkerTask)
-            .where(WorkerTask.name == name, WorkerTask.holder == HOLDER)
+            .where(WorkerTask.name == name, WorkerTask.holder == holder())
             .values(**values)
             .execution_options(synchronize_session=False)
         )

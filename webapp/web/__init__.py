@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from flask import Flask
 
-from webapp.web import errors, filters, guards, headers, htmx, navigation, sessions, static_files
+from webapp.web import converters, errors, filters, guards, headers, htmx, navigation, sessions, static_files
 
 
 def init_web(app: Flask) -> None:
     """Tie the plumbing to an app. Call it after the limiter's `init_app`: a flood is counted before it is judged."""
+    converters.init_converters(app)
     static_files.init_static_files(app)
     sessions.init_sessions(app)
     filters.init_filters(app)

@@ -40,6 +40,11 @@ def money(amount: Amount) -> str:
     return f"{''.join(figure(amount))}\u00a0FLOP"
 
 
+def signed_money(base_units: int) -> str:
+    """A difference in base units, as `money` shows amounts, with its sign when negative."""
+    return f"{'−' if base_units < 0 else ''}{money(Amount(abs(base_units)))}"
+
+
 def short_id(value: object) -> str:
     """The two ends of a long identifier: `0198c3f2…9a41bc`. A short one stays whole."""
     text = str(value)
@@ -94,5 +99,15 @@ def init_filters(app: Flask) -> None:
     """Register the filters, and make a name that a template does not know an error."""
     app.jinja_env.undefined = StrictUndefined
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    for filter_ in (figure, money, short_id, moment, ago, state_look, first_error, field_attributes):
+    for filter_ in (
+        figure,
+        money,
+        signed_money,
+        short_id,
+        moment,
+        ago,
+        state_look,
+        first_error,
+        field_attributes,
+    ):
         app.jinja_env.filters[filter_.__name__] = filter_

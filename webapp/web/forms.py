@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from flask_wtf import FlaskForm
+from wtforms import Field
+from wtforms.validators import StopValidation
 
-from webapp.domain.exceptions import DuxosError
+from webapp.domain.exceptions import DuxosError, ValidationError
+from webapp.domain.reasons import checked_reason
 
 
 class PageForm(FlaskForm):
@@ -34,6 +37,14 @@ class PageForm(FlaskForm):
 def stripped(value: Any) -> Any:
     """A filter for text fields: without the white space around it."""
     return value.strip() if isinstance(value, str) else value
+
+
+def readable_reason(_form: FlaskForm, field: Field) -> None:
+    """A validator for what others will read."""
+    try:
+        checked_reason(field.data)
+    except ValidationError as error:
+        raise StopValidation(_sentence(error.fields["reason"])) from error
 
 
 def _sentence(message: str) -> str:

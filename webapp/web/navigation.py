@@ -12,6 +12,7 @@ from webapp.web.current import services
 
 EVERYBODY = frozenset(Role)
 API_PAGE = "swagger.swagger"
+SOLVENCY_PAGE = "solvency.show"
 STAFF = frozenset({Role.OPERATOR, Role.ARBITER})
 
 
@@ -67,6 +68,11 @@ def api_page_url() -> str | None:
     return url_for(API_PAGE) if API_PAGE in current_app.view_functions else None
 
 
+def solvency_page_url() -> str | None:
+    """The public page of what is owed and held, if this app has it."""
+    return url_for(SOLVENCY_PAGE) if SOLVENCY_PAGE in current_app.view_functions else None
+
+
 def network_name() -> str:
     """The chain's network: `main`, `test` or `regtest`."""
     return services().settings.wallet.network
@@ -75,5 +81,9 @@ def network_name() -> str:
 def init_navigation(app: Flask) -> None:
     """Give templates the navigation and where they are."""
     app.jinja_env.globals.update(
-        navigation=navigation, home_url=home_url, network_name=network_name, api_page_url=api_page_url
+        navigation=navigation,
+        home_url=home_url,
+        network_name=network_name,
+        api_page_url=api_page_url,
+        solvency_page_url=solvency_page_url,
     )

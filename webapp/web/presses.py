@@ -28,15 +28,30 @@ def press_once(effect: Callable[[], str]) -> str:
     `effect` returns an address of this site. What it raises undoes everything, and the button may be pressed again.
     Raises ValidationError for a form without a key, IdempotencyMismatchError when the key came with other fields.
     """
+    key, fields = _pressed()
+    answer = idempotency.run(
+        db_session(), current_user.actor.name, key, fields, lambda: StoredAnswer(SEE_OTHER, "", effect())
+    )
+    return answer.location or request.path
+
+
+def press_repeatable(effect: Callable[[], str]) -> str:
+    """The same for an effect that asks the daemon, and so runs in units of work of its own.
+
+    Pressed twice at the same moment it may run twice: it has to be one that does nothing more the second time.
+    """
+    key, fields = _pressed()
+    stored = idempotency.find(db_session(), current_user.actor.name, key, fields)
+    if stored is not None:
+        return stored.location or request.path
+    location = effect()
+    return press_once(lambda: location)
+
+
+def _pressed() -> tuple[str, str]:
+    """The button's key, and a hash of what was sent with it."""
     key = request.form.get(KEY_FIELD)
     if not key:
         raise ValidationError("the form is incomplete: load the page again and repeat what you did")
     fields = {name: request.form.getlist(name) for name in request.form if name not in _UNCOUNTED}
-    answer = idempotency.run(
-        db_session(),
-        current_user.actor.name,
-        key,
-        idempotency.request_hash(request.path, fields),
-        lambda: StoredAnswer(SEE_OTHER, "", effect()),
-    )
-    return answer.location or request.path
+    return key, idempotency.request_hash(request.path, fields)

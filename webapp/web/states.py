@@ -27,6 +27,8 @@ _LOOKS = {
         Look("refunded", "Refunded", "refund", "back"),
         Look("resolved", "Resolved", "split", "good"),
         # Payouts and the transactions that carry them
+        Look("awaiting_approval", "Awaiting approval", "user", "waiting"),
+        Look("held", "Held", "lock", "waiting"),
         Look("queued", "Queued", "clock", "waiting"),
         Look("claimed", "Being sent", "clock", "moving"),
         Look("signed", "Signed", "key", "moving"),
@@ -39,6 +41,12 @@ _LOOKS = {
         Look("seen", "Arriving", "clock", "waiting"),
         Look("credited", "Credited", "done-circle", "good"),
         Look("reversed", "Taken back", "refund", "bad"),
+        # Deposits at an escrow's own address
+        Look("part", "A part of it", "half", "moving"),
+        Look("exact", "Paid", "done-circle", "good"),
+        Look("over", "Paid, with more", "done-circle", "good"),
+        Look("double", "Paid twice", "refund", "back"),
+        Look("late", "Too late", "refund", "back"),
         # Signing keys and sessions
         Look("usable", "Usable", "key", "good"),
         Look("expired", "Expired", "clock", "plain"),

@@ -1,4 +1,4 @@
-"""Movements of a wallet in plain words: lines of its statement, and what a payout is waiting for."""
+"""Movements of a wallet in plain words: the lines of its statement, and when payouts leave."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from datetime import datetime
 from uuid import UUID
 
 from webapp.domain import accounts
+from webapp.domain.clock import utcnow
 from webapp.domain.money import Amount
-from webapp.models import Payout
+from webapp.services.payouts.batching import Outlook
 from webapp.services.wallet_queries import StatementLine
 
 
@@ -27,12 +28,10 @@ class Line:
     payout_id: str | None
 
 
-# What a payout says of itself as long as nothing is in its way.
-WAITING = "waiting for the next batch"
-
 _TITLES = {
     "deposit_credit": ("Deposit", "arrived from the chain"),
     "deposit_reverse": ("Deposit taken back", "the chain undid it"),
+    "deposit_recover": ("Loss made good", "for a deposit that was spent before the chain undid it"),
     "escrow_create": ("Locked in an escrow", "from available to held"),
     "escrow_refund": ("Refunded", "from held to available"),
     "payout_queue": ("Sent out", "to the chain"),
@@ -58,6 +57,10 @@ def line_of(line: StatementLine) -> Line:
 def _words(line: StatementLine) -> tuple[str, str]:
     if line.kind == "escrow_release":
         return _words_of_release(line)
+    if line.kind == "deposit_credit" and line.escrow_id:
+        if line.available_change:
+            return "Sent to an escrow’s address", "from the chain to available"
+        return "Paid into an escrow", "from the chain to held"
     return _TITLES.get(line.kind, (line.kind.replace("_", " ").capitalize(), ""))
 
 
@@ -76,22 +79,14 @@ def _direction(line: StatementLine) -> str | None:
     return "in" if line.available_change > 0 else "out"
 
 
-def payout_sentence(payout: Payout, confirmations_needed: int) -> str:
-    """What the payout is doing and what comes next, for its owner."""
-    match payout.status:
-        case "queued":
-            why = "" if payout.reason == WAITING else f" So far it could not: {payout.reason.rstrip('.')}."
-            return f"It leaves with the next batch.{why} Until then you may change where it goes."
-        case "claimed":
-            return "It is being built into a transaction; its destination is fixed."
-        case "signed":
-            return "Its transaction is signed and about to be sent."
-        case "broadcast":
-            return f"It is on the network, and final after {confirmations_needed} confirmations."
-        case "unknown":
-            return "The network’s answer was lost. The same transaction is sent again; it cannot pay twice."
-        case "confirmed":
-            return "It has arrived and is final."
-        case "failed":
-            return f"It could not be paid, and the money is back in your balance: {payout.reason}."
-    return payout.reason
+def batch_sentence(batch: Outlook) -> str:
+    """When payouts leave, and what they wait for until then."""
+    if not batch.missing:
+        return "It leaves with the next batch, within moments."
+    others = "another payout is" if batch.missing == 1 else f"{batch.missing} more payouts are"
+    minutes = max(1, -int((utcnow() - batch.at_latest).total_seconds() // 60))
+    length = "a minute" if minutes == 1 else f"{minutes} minutes"
+    return (
+        f"It leaves together with others, which costs less: as soon as {others} asked for, and in {length} at the "
+        "latest."
+    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from flask import url_for
 
 from webapp.blueprints.api.schemas import (
+    EscrowDeposit,
     EscrowDocument,
     EscrowEvent,
     FundDocument,
@@ -14,12 +16,13 @@ from webapp.blueprints.api.schemas import (
     WalletDocument,
 )
 from webapp.domain.clock import to_rfc3339, utcnow
-from webapp.domain.escrow_states import Action, allowed_actions
+from webapp.domain.escrow_states import Action, Terms, allowed_actions
 from webapp.domain.money import Amount
 from webapp.domain.roles import Actor, Scope
-from webapp.models import Escrow, EscrowTransaction, Payout
+from webapp.models import Deposit, Escrow, EscrowTransaction, Payout
 from webapp.services.downtime import fair_terms
 from webapp.services.escrow_manager import EscrowManager
+from webapp.services.escrow_payments import UNJUDGED, Payments, payments_of, request_of
 from webapp.services.wallet_queries import WalletOverview
 from webapp.web.current import db_session, services
 
@@ -31,8 +34,17 @@ _ACTIONS = {
 }
 
 
-def escrow_document(escrow: Escrow, manager: EscrowManager, actor: Actor) -> EscrowDocument:
-    """An escrow as this actor sees it."""
+def escrow_documents(escrows: Sequence[Escrow], manager: EscrowManager, actor: Actor) -> list[EscrowDocument]:
+    """Escrows as this actor sees them."""
+    payments = payments_of(db_session(), escrows)
+    return [_escrow_document(escrow, manager, actor, payments.get(escrow.id)) for escrow in escrows]
+
+
+def _escrow_document(
+    escrow: Escrow, manager: EscrowManager, actor: Actor, payments: Payments | None
+) -> EscrowDocument:
+    terms = fair_terms(db_session(), services().settings, escrow)
+    is_payer = escrow.payer_wallet_id in actor.wallet_ids
     return EscrowDocument(
         id=str(escrow.id),
         status=escrow.terms.status,
@@ -48,18 +60,52 @@ def escrow_document(escrow: Escrow, manager: EscrowManager, actor: Actor) -> Esc
         verifier_key_id=escrow.verifier_key_id,
         expected_result_hash=escrow.expected_result_hash,
         result_hash=escrow.result_hash,
+        **_funding(escrow, terms, payments, is_payer),
         accept_by=to_rfc3339(escrow.accept_by),
         expires_at=_moment(escrow.expires_at),
         created_at=_moment(escrow.created_at),
         updated_at=_moment(escrow.updated_at),
         released_at=to_rfc3339(escrow.released_at),
         refunded_at=to_rfc3339(escrow.refunded_at),
-        links=_links(escrow, manager, actor),
+        links=_links(escrow, terms, manager, actor),
     )
 
 
-def _links(escrow: Escrow, manager: EscrowManager, actor: Actor) -> dict[str, str]:
-    terms = fair_terms(db_session(), services().settings, escrow)
+def _funding(escrow: Escrow, terms: Terms, payments: Payments | None, is_payer: bool) -> dict[str, Any]:
+    """How it is paid for. Where it is paid to and paid back is the payer's own affair."""
+    shown: dict[str, Any] = {
+        "funding": escrow.funding,
+        "fund_by": to_rfc3339(escrow.fund_by),
+        "deposited_amount": str(escrow.deposited_amount) if payments else None,
+    }
+    shown |= dict.fromkeys(("deposit_address", "payment_uri", "refund_address", "deposits"))
+    if payments is None or not is_payer:
+        return shown
+    asked = request_of(escrow, terms, payments, services().settings.wallet.dust_limit, utcnow())
+    return shown | {
+        "deposit_address": escrow.deposit_address,
+        "payment_uri": asked.uri if asked else None,
+        "refund_address": escrow.refund_address,
+        "deposits": [_deposit(each) for each in payments.deposits],
+    }
+
+
+def _deposit(deposit: Deposit) -> EscrowDeposit:
+    return EscrowDeposit.model_validate(
+        {
+            "txid": deposit.txid,
+            "output_index": deposit.vout,
+            "amount": str(deposit.amount),
+            "held": str(deposit.held_amount),
+            "status": deposit.status,
+            "disposition": None if deposit.disposition == UNJUDGED else deposit.disposition,
+            "confirmations": deposit.confirmations,
+            "first_seen_at": _moment(deposit.first_seen_at),
+        }
+    )
+
+
+def _links(escrow: Escrow, terms: Terms, manager: EscrowManager, actor: Actor) -> dict[str, str]:
     allowed = allowed_actions(terms, manager.parties(escrow), utcnow())
     links = {
         "self": url_for("api_escrows.show", id=escrow.id),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from flask import Response, url_for
 from flask_openapi3 import APIBlueprint, Tag
 
-from webapp.blueprints.api.documents import escrow_document, event_document
+from webapp.blueprints.api.documents import escrow_documents, event_document
 from webapp.blueprints.api.operations import (
     answer,
     answer_once,
@@ -32,6 +32,7 @@ from webapp.domain.roles import Scope
 from webapp.models import Escrow
 from webapp.services import audit_trail, escrow_queries
 from webapp.services.escrow_manager import EscrowManager
+from webapp.services.funding_terms import DEPOSIT
 from webapp.services.idempotency import StoredAnswer
 from webapp.web.current import db_session, services
 from webapp.web.guards import signed_request
@@ -47,11 +48,16 @@ class CreatedEscrow(EscrowDocument):
     """A new escrow, with its address in `Location`."""
 
 
-@bp.post("/create", **operation(Scope.ESCROW_CREATE, created_at_location(CreatedEscrow), creates=True))
+@bp.post(
+    "/create",
+    **operation(Scope.ESCROW_CREATE, created_at_location(CreatedEscrow), creates=True, more_problems=(503,)),
+)
 @signed_request(Scope.ESCROW_CREATE)
 def create(header: IdempotencyHeader, body: NewEscrow) -> Response:
-    """Lock an amount of the payer's balance for a task."""
+    """Lock an amount of the payer's balance for a task, or ask for a deposit that pays for it."""
     manager = _manager()
+    if body.funding == DEPOSIT:
+        services().wallets(db_session()).stock_address()
     terms = body.model_dump()
     terms["metadata"] = storable("metadata", body.metadata)
 
@@ -104,7 +110,7 @@ def release(path: EscrowPath, header: IdempotencyHeader, body: Release) -> Respo
         EscrowDocument,
         changes=True,
         description="For the provider and the verifier at any time before the release; for the payer when the "
-        "deadline has passed without a delivery.",
+        "deadline has passed without a delivery. Before it is paid for: for the payer and the provider.",
     ),
 )
 @signed_request(Scope.ESCROW_REFUND)
@@ -122,7 +128,7 @@ def list_all(query: EscrowFilter) -> Response:
     """The escrows that the key's wallet pays or provides, and those that the key verifies; the newest first."""
     page = escrow_queries.list_for_actor(db_session(), current_actor(), **query.model_dump())
     manager = _manager()
-    items = [_document(escrow, manager) for escrow in page.items]
+    items = escrow_documents(page.items, manager, current_actor())
     return answer(EscrowPage(items=items, next_cursor=page.next_cursor))
 
 
@@ -148,4 +154,4 @@ def _manager() -> EscrowManager:
 
 
 def _document(escrow: Escrow, manager: EscrowManager) -> EscrowDocument:
-    return escrow_document(escrow, manager, current_actor())
+    return escrow_documents([escrow], manager, current_actor())[0]

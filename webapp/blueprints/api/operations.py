@@ -32,6 +32,7 @@ _DESCRIPTIONS = {
     415: "The body is not application/json",
     422: "Something in the request is not valid; `errors` names the fields",
     429: "Too many requests; `Retry-After` says in how many seconds to come back",
+    503: "There is no address to pay to at the moment; nothing was made",
 }
 _LOCATION = {"Location": {"description": "The address of what was made", "schema": {"type": "string"}}}
 
@@ -42,11 +43,12 @@ def operation(
     *,
     creates: bool = False,
     changes: bool = False,
+    more_problems: tuple[int, ...] = (),
     description: str | None = None,
 ) -> dict[str, Any]:
     """The options of a route: its scope and answers in the OpenAPI document. Creating is changing."""
     status = 201 if creates else 200
-    problems = _CHANGING if changes or creates else _READING
+    problems = (*(_CHANGING if changes or creates else _READING), *more_problems)
     responses: dict[str, Any] = {str(status): answer} | {str(code): _problem(code) for code in problems}
     return {
         "security": [{SECURITY_SCHEME: [scope.value]}],

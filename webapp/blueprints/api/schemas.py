@@ -4,7 +4,7 @@ Whether a value makes sense is the services' to say: they name every wrong field
 what a value must look like to be handed to them.
 """
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -96,7 +96,7 @@ class NewEscrow(RequestPart):
         },
     )
 
-    payer_wallet_id: WalletId = Field(description="Whose balance pays: a wallet of the key")
+    payer_wallet_id: WalletId = Field(description="Who pays: a wallet of the key")
     provider_wallet_id: WalletId = Field(description="Who is paid when it is released")
     amount: AmountIn
     service_name: Text = Field(examples=["image_upscaler_v1"])
@@ -106,6 +106,20 @@ class NewEscrow(RequestPart):
     verifier_key_id: Text | None = Field(None, description="A key that may accept or refuse the result, too")
     expected_result_hash: Text | None = Field(None, description="The only result that counts, if it is known")
     expires_at: Moment | None = Field(None, description="Until when it must be delivered", examples=[MOMENT])
+    funding: Literal["balance", "deposit"] = Field(
+        "balance",
+        description="`balance` locks the amount at once. With `deposit` the escrow is `pending` until coins for it "
+        "have arrived at its own `deposit_address`.",
+    )
+    fund_by: Moment | None = Field(
+        None, description="Until when a deposit must be seen; before `expires_at`", examples=[MOMENT]
+    )
+    refund_address: Text | None = Field(
+        None,
+        description="Where coins of a deposit go that the escrow gives back or does not need; without it they stay "
+        "in the payer's balance",
+        examples=[ADDRESS],
+    )
 
 
 class Delivery(RequestPart):
@@ -141,6 +155,22 @@ class Withdrawal(RequestPart):
     amount: AmountIn
 
 
+class EscrowDeposit(Answer):
+    """A payment to an escrow's own address. `held` is what the escrow took of it; the rest is the payer's."""
+
+    txid: str
+    output_index: int
+    amount: AmountOut
+    held: AmountOut
+    status: Literal["seen", "credited", "reversed"]
+    disposition: Literal["part", "exact", "over", "double", "late"] | None = Field(
+        description="What became of it when it was credited: not enough yet, just right, more than was missing, a "
+        "further payment, or one after the time"
+    )
+    confirmations: int = Field(description="Below zero: another transaction took its place")
+    first_seen_at: MomentOut
+
+
 class EscrowDocument(Answer):
     """An escrow. `links` holds the addresses of what the reader may do to it now."""
 
@@ -158,6 +188,15 @@ class EscrowDocument(Answer):
     verifier_key_id: str | None
     expected_result_hash: str | None
     result_hash: str | None
+    funding: Literal["balance", "deposit"]
+    fund_by: MomentOut | None = Field(description="Until when a deposit must be seen to count")
+    deposited_amount: AmountOut | None = Field(description="What has been paid in; null without a deposit")
+    deposit_address: str | None = Field(description="For the payer only, as are the next three")
+    payment_uri: str | None = Field(
+        description="BIP21, over what is still missing and not on its way; null when nothing is to be paid"
+    )
+    refund_address: str | None
+    deposits: list[EscrowDeposit] | None = Field(description="Everything that was sent to the address")
     accept_by: MomentOut | None = Field(description="When a delivery counts as accepted")
     expires_at: MomentOut = Field(examples=[MOMENT])
     created_at: MomentOut

@@ -35,10 +35,12 @@ DuxosError
     │   └── RpcMethodNotFoundError  -32601: this dialect lacks the method
     ├── RpcUnknownOutcomeError      a changing call whose answer was lost: done or not done
     ├── SigningIncompleteError      the daemon could not sign every input
+    ├── NoDepositAddressError       no address is in stock, and the daemon has not made new ones yet
     └── WrongNetworkError           the daemon runs on another network than configured
 """
 
 from webapp.domain.exceptions.daemon import (
+    NoDepositAddressError,
     RpcAuthenticationError,
     RpcMethodNotFoundError,
     RpcOverloadedError,
@@ -94,6 +96,7 @@ __all__ = [
     "InvalidAddressError",
     "InvalidAmountError",
     "InvalidCredentialsError",
+    "NoDepositAddressError",
     "NotFoundError",
     "PayoutStateError",
     "PermissionDeniedError",

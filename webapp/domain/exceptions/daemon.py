@@ -95,6 +95,13 @@ class SigningIncompleteError(WalletIntegrationError):
     title = "The daemon could not sign the transaction"
 
 
+class NoDepositAddressError(WalletIntegrationError):
+    """None is in stock, and the daemon has not made new ones yet."""
+
+    slug = "no-deposit-address"
+    title = "There is no address to pay to at the moment"
+
+
 class WrongNetworkError(WalletIntegrationError):
     """The daemon runs on another network than the one configured."""
 
