@@ -95,7 +95,8 @@ def test_an_alert_is_put_away_once_and_may_come_again(runner: FlaskCliRunner, se
     lines = runner.invoke(args=["alerts", "list"]).output
     assert "1 payout_conflict txid: compare them by hand" in lines
 
-    assert _run(runner, "alerts", "acknowledge", "2")["status"] == "acknowledged"
+    later = _run(runner, "alerts", "list")["alerts"][1]
+    assert _run(runner, "alerts", "acknowledge", str(later["id"]))["status"] == "acknowledged"
     assert _run(runner, "alerts", "acknowledge", "1")["status"] == "acknowledged"
     assert _run(runner, "alerts", "list")["alerts"] == []
     assert runner.invoke(args=["alerts", "acknowledge", "1"]).exit_code == 1

@@ -1,4 +1,4 @@
-"""The whole table of a payout's states, walked: each passing one has a deadline and a way on, and nothing is doubted."""
+"""The table of a payout's states, walked: each passing one has a deadline and a way on, and nothing is doubted."""
 
 from __future__ import annotations
 
@@ -58,7 +58,9 @@ def test_an_operator_may_do_what_the_table_says_and_is_told_the_state_otherwise(
         assert reason.startswith(f"The payout is {status.replace('_', ' ')}: ")
 
 
-def test_who_waits_for_the_network_or_the_worker_is_never_without_an_operators_action_but_for_a_lease() -> None:
+def test_who_waits_for_the_network_or_the_worker_is_never_without_an_operators_action_but_for_a_lease() -> (
+    None
+):
     without = {status for status in PASSING if not state_of(status).may_do}
     assert without == {PayoutStatus.CLAIMED}
 

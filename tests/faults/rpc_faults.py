@@ -83,7 +83,7 @@ def _at_single_calls(trouble: Trouble) -> Run:
 
 
 def _strike_each(market: TroubledMarket, journey: Journey, trouble: Trouble, chance: random.Random) -> None:
-    """Go through the journey until each of its methods was struck: trouble with one may keep others from being asked."""
+    """Go through the journey until each of its methods was struck: trouble with one may keep others from their turn."""
     calls = Counter(market.live(journey))
     pending = [method for method, needs in JOURNEY_OF.items() if needs is journey]
     skips = {method: chance.randrange(calls[method]) for method in pending}

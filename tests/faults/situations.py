@@ -21,14 +21,14 @@ from tests.support.malleation import malleated
 from tests.support.market import Market
 from tests.support.processes import wait_until
 from webapp.domain.money import Amount
+from webapp.domain.roles import AT_TERMINAL
 from webapp.extensions import db
 from webapp.models import ChainTransaction, DaemonFigures, Payout
 from webapp.services.container import Services
 from webapp.services.daemon.wallet import UNLOCK_SECONDS
 from webapp.services.deposits.addresses import fill_stock
 from webapp.services.deposits.sightings import CHUNK
-from webapp.services.payouts.cancellation import Cancellation
-from webapp.services.payouts.fee_bump import FeeBump
+from webapp.services.payouts.operations import PayoutOperations
 
 PASSPHRASE = "correct horse"
 _REFUSED = "mzBc4XEFSdzCDcTxAgf6EZXgsZZZZZZZZZ"  # Its checksum is wrong.
@@ -193,17 +193,12 @@ def deposits_mined(market: Market) -> None:
 
 def raise_fee(app: Flask) -> None:
     """An operator raises the fee of the last payout's transaction."""
-    services: Services = app.extensions["duxos"]
-    parent = _last_payout(db.session()).transaction
-    assert parent is not None
-    FeeBump(db.session(), services.settings, services.daemon).raise_fee(parent)
+    _operations(app).raise_fee(_last_payout(db.session()).id)
 
 
 def cancel(app: Flask) -> None:
     """An operator takes the last payout back, whose transaction the network does not have."""
-    services: Services = app.extensions["duxos"]
-    cancellation = Cancellation(db.session(), services.settings, services.daemon)
-    cancellation.request(_last_payout(db.session()), lambda _: None)
+    _operations(app).return_to_balance(_last_payout(db.session()).id, "the payee asked for it")
 
 
 def escrow_overpaid(market: Market) -> None:
@@ -285,6 +280,11 @@ def _withdraw(market: Market) -> Payout:
 def _have_money(market: Market) -> None:
     if Amount.parse(market.balances(market.payer)[0], allow_zero=True) < Amount.parse("120"):
         market.deposit(market.payer, "150")
+
+
+def _operations(app: Flask) -> PayoutOperations:
+    services: Services = app.extensions["duxos"]
+    return PayoutOperations(db.session(), services.settings, services.daemon, AT_TERMINAL)
 
 
 def _last_payout(session: Session) -> Payout:

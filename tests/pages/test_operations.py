@@ -293,16 +293,16 @@ def test_cold_storage_is_offered_and_a_press_counts_once(
         session.execute(update(ChainTransaction).values(status="replaced"))
 
 
-@pytest.mark.settings(custody={"approval_above": "50"})
+@pytest.mark.settings(custody={"approval_above": "40"})
 def test_more_approvals_than_fit_are_counted_and_what_waits_says_so_everywhere(
     visitors: dict[str, Browser], session: Session, services: Services, pair: Pair
 ) -> None:
     data = {"idempotency_key": "one", "wallet": str(pair.payer.wallet_id), "address": ADDRESS}
     payer = visitors["payer"]
-    made = payer.post("/wallet/withdraw", data | {"amount": "51"})
+    made = payer.post("/wallet/withdraw", data | {"amount": "41"})
     assert "The withdrawal waits until an operator approves it." in payer.get(made.location).text
     for _ in range(20):
-        services.wallets(session).payouts.withdraw(pair.payer.wallet_id, ADDRESS, Amount.parse(51))
+        services.wallets(session).payouts.withdraw(pair.payer.wallet_id, ADDRESS, Amount.parse(41))
     page = visitors["operator"].get("/operations").text
     assert "The oldest 20 of 21" in page
     assert "/operations/payouts?status=awaiting_approval" in page

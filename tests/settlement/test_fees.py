@@ -20,6 +20,8 @@ from webapp.models import ChainTransaction, DaemonFigures, Payout
 from webapp.services import daemon_figures
 from webapp.services.payouts import halts as payout_halts
 from webapp.services.payouts.claims import WAITS_FOR_FUND, WAITS_FOR_MERGES
+from webapp.services.payouts.upkeep import CoinUpkeep
+from webapp.services.settlement import Settlement
 from webapp.services.unit_of_work import unit_of_work
 
 one_database = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
@@ -66,6 +68,21 @@ def fill_fund(market: Market, amount: str) -> None:
     market.release(market.escrow(amount))
 
 
+def pay(market: Market) -> None:
+    """The worker's round as far as payouts and coins are concerned."""
+    market.session.rollback()
+    settings, daemon = market.services.settings, market.services.daemon
+    Settlement(market.session, settings, daemon).run()
+    CoinUpkeep(market.session, settings, daemon).run()
+
+
+def settle(market: Market) -> None:
+    """Send what is queued and mine it until it is final."""
+    pay(market)
+    market.chain.mine(2)
+    pay(market)
+
+
 @contextmanager
 def halted(market: Market) -> Iterator[None]:
     with unit_of_work(market.session):
@@ -81,7 +98,7 @@ def test_a_thousand_payouts_in_one_transaction_cost_less_than_a_sixth_of_single_
     market.deposit(market.payer, "3000")
     for number in range(3):
         market.withdraw(market.payer, outside(number), "1")
-        market.settle()
+        settle(market)
     single = max(each.fee.base_units for each in transactions(market))
 
     for number in range(1000):
@@ -100,24 +117,24 @@ def test_payouts_wait_until_they_are_worth_a_transaction_but_not_for_ever(market
     market.deposit(market.payer, "100")
     for number in range(2):
         market.withdraw(market.payer, outside(number), "1")
-        market.work()
+        pay(market)
     assert statuses(market) == ["queued"] * 2
     assert transactions(market) == []
 
     market.withdraw(market.payer, outside(2), "1")
-    market.work()
+    pay(market)
     assert statuses(market) == ["broadcast"] * 3
     assert len(transactions(market)) == 1
 
     market.withdraw(market.payer, outside(3), "1")
     age(market, 590)
-    market.work()
+    pay(market)
     assert statuses(market)[3] == "queued"
     age(market, 601)
-    market.work()
+    pay(market)
     assert statuses(market)[3] == "broadcast"
     market.chain.mine(2)
-    market.work()
+    pay(market)
 
 
 def at_most(**maxima: str) -> pytest.MarkDecorator:
@@ -137,7 +154,7 @@ def test_nothing_is_sent_above_a_maximum_and_the_money_goes_back(market: Market,
     market.withdraw(market.payer, outside(1), "20")
     for _ in range(10):
         make_due(market)
-        market.work()
+        pay(market)
         assert transactions(market) == []
     (payout,) = market.payouts()
     assert payout.status == "failed"
@@ -153,13 +170,13 @@ def test_a_batch_shrinks_to_what_the_daemon_itself_allows(market: Market) -> Non
     market.chain.sync()
     for number in range(8):
         market.withdraw(market.payer, outside(number), "1")
-    market.work()
+    pay(market)
     assert set(statuses(market)) == {"broadcast"}
     assert len(transactions(market)) > 1
     assert all(each.fee <= Amount.parse("0.003") for each in transactions(market))
     market.stop_daemon()
     market.start_daemon()
-    market.settle()
+    settle(market)
 
 
 @pytest.mark.parametrize(
@@ -181,7 +198,7 @@ def test_nobody_pays_more_than_was_reserved_however_much_change_is_left(market: 
         gross = owned - Amount.parse(short_of, allow_zero=True)
         before = market.fund(), pooled_balance(market, accounts.LOSSES)
         market.withdraw(market.provider, outside(1), str(gross))
-        market.settle()
+        settle(market)
         payout, transaction = market.payouts()[-1], transactions(market)[-1]
         assert payout.status == "confirmed", payout.reason
         assert payout.fee is not None and payout.net is not None
@@ -207,12 +224,12 @@ def test_a_fund_that_cannot_bear_the_fee_of_all_bears_that_of_some(market: Marke
     market.deposit(market.payer, "10")
     for number in range(3):
         market.withdraw(market.payer, outside(number), "1")
-    market.work()
+    pay(market)
     assert statuses(market) == ["broadcast", "broadcast", "queued"]
     assert "cannot bear" in market.payouts()[2].reason
     fill_fund(market, "1")
     make_due(market)
-    market.settle()
+    settle(market)
     assert set(statuses(market)) == {"confirmed"}
 
 
@@ -231,7 +248,7 @@ def test_small_coins_are_merged_in_quiet_times_and_the_fund_bears_the_fee(market
     assert merges(market) == []
     before = market.fund()
 
-    for _ in range(6):
+    for _ in range(3):
         forget_figures(market)
         market.work()
         market.chain.mine(2)
@@ -249,32 +266,33 @@ def test_small_coins_are_merged_in_quiet_times_and_the_fund_bears_the_fee(market
     assert len(tiny) == 5
 
 
+@one_database
 @pytest.mark.settings(wallet={"merge_inputs": 30})
 def test_a_payout_that_lies_in_too_many_small_coins_waits_for_merges_and_is_never_given_up(
     market: Market,
 ) -> None:
     give_small_coins(market, market.payer, 70, "1")
     market.withdraw(market.payer, outside(1), "50")
-    market.work()
+    pay(market)
     with unit_of_work(market.session):
         market.session.execute(update(Payout).values(attempts=20))
     make_due(market)
-    market.work()
+    pay(market)
     (payout,) = market.payouts()
     assert (payout.status, payout.reason, payout.attempts) == ("queued", WAITS_FOR_FUND, 21)
 
     # Others go out meanwhile, and what they need is not kept from them.
     market.withdraw(market.payer, outside(2), "2")
-    market.work()
+    pay(market)
     assert statuses(market) == ["queued", "broadcast"]
 
     fill_fund(market, "10")
-    market.work()
+    pay(market)
     assert reasons(market) == {WAITS_FOR_MERGES}
     for _ in range(4):
         market.chain.mine(2)
         make_due(market)
-        market.work()
+        pay(market)
     (payout, _) = market.payouts()
     assert payout.status == "confirmed", payout.reason
     assert merges(market)
@@ -292,8 +310,7 @@ def test_a_wallet_of_many_small_deposits_pays_nearly_all_of_it_out(market: Marke
         market.withdraw(market.payer, outside(999), "270")
 
     for _ in range(12):
-        forget_figures(market)
-        market.work()
+        pay(market)
         market.chain.mine(2)
         make_due(market)
         if set(statuses(market)) == {"confirmed"}:

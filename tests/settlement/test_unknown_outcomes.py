@@ -75,6 +75,8 @@ WORST_DAYS: list[tuple[Journey, list[Blow]]] = [
 ]
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(300)
 @pytest.mark.settings(**SETTINGS)
 def test_a_payment_survives_the_worst_days_of_its_calls_and_is_made_once(market: Market) -> None:
     with troubled(market) as made:
