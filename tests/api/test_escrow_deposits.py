@@ -47,6 +47,7 @@ def test_the_payer_is_told_where_to_pay_and_what_became_of_it_and_the_provider_i
         ("part", "4.00000000", "credited"),
         (None, "0.00000000", "seen"),
     ]
+    assert [each["confirmations_needed"] for each in shown["deposits"]] == [2, 2]
     listed = world.payer.get("/escrow/list?status=pending").json["items"]
     assert listed == [shown]
 

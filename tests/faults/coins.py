@@ -20,6 +20,7 @@ from tests.support.market import Market
 from tests.support.small_coins import give_small_coins
 from webapp.domain.clock import utcnow
 from webapp.models import ChainTransaction, DaemonFigures, Payout
+from webapp.services.payouts import halts as payout_halts
 from webapp.services.unit_of_work import unit_of_work
 
 FAMILY = "coins"
@@ -41,15 +42,22 @@ def scenarios(quick: bool) -> list[Scenario]:
 
 
 def pay_out(market: Market, chance: random.Random, count: int) -> Outcome:
-    """Five sixths of what `count` deposits brought leave: half of that in small payouts, half in five large ones."""
+    """Five sixths of what `count` deposits brought leave: half of that in small payouts, half in five large ones.
+
+    All of it is asked for before anything is paid or merged: a halt is lifted then.
+    """
     _fill_fund(market, count)
     began = time.monotonic()
+    with unit_of_work(market.session):
+        payout_halts.halt(market.session, "operator", "until everything is there")
     give_small_coins(market, market.payer, count, AMOUNT)
     given = time.monotonic()
     for _ in range(count // 8):
         market.withdraw(market.payer, market.chain.new_outside_address(), "1")
     for _ in range(5):
         market.withdraw(market.payer, market.chain.new_outside_address(), str(count // 40))
+    with unit_of_work(market.session):
+        payout_halts.clear(market.session, "operator", "user:1")
     asked = time.monotonic()
     rounds = _come_to_rest(market, chance)
     done = time.monotonic()

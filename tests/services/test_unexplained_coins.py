@@ -35,6 +35,7 @@ def rest(market: Market) -> tuple[int, int]:
     return found.unexplained, found.rest
 
 
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
 def test_a_coin_nobody_asked_for_is_listed_assigned_and_credited_once(market: Market) -> None:
     operator = make_person(market.session, market.services, "operator").actor
     custody = market.chain.custody

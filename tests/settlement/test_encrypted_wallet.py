@@ -41,6 +41,7 @@ def is_open(market: Market) -> bool:
     return bool(market.chain.custody.rpc("getwalletinfo")["unlocked_until"])
 
 
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 @pytest.mark.settings(wallet={"passphrase": PASSPHRASE})
 def test_the_wallet_is_open_for_the_moment_of_signing_only(
     locked: Market,

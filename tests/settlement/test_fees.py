@@ -163,6 +163,26 @@ def test_nothing_is_sent_above_a_maximum_and_the_money_goes_back(market: Market,
 
 
 @one_database
+@pytest.mark.settings(wallet={"dust_limit": "0.001", "max_fee_per_payout": "0.01"})
+def test_what_would_arrive_as_dust_goes_back_and_keeps_nobody_waiting(market: Market) -> None:
+    """The dust limit was raised after it had been asked for."""
+    market.deposit(market.payer, "10")
+    market.withdraw(market.payer, outside(1), "0.011")
+    market.withdraw(market.payer, outside(2), "1")
+    settings = market.services.settings
+    wallet = settings.wallet.model_copy(update={"dust_limit": Amount.parse("0.01")})
+    raised = settings.model_copy(update={"wallet": wallet})
+    for _ in range(10):
+        make_due(market)
+        Settlement(market.session, raised, market.services.daemon).run()
+        assert statuses(market)[1] == "broadcast"
+    small, _ = market.payouts()
+    assert small.status == "failed"
+    assert "which is dust" in small.reason
+    assert market.balances(market.payer) == ("9.00000000", "0.00000000")
+
+
+@one_database
 def test_a_batch_shrinks_to_what_the_daemon_itself_allows(market: Market) -> None:
     market.deposit(market.payer, "100")
     market.stop_daemon()

@@ -49,6 +49,7 @@ def test_a_worker_killed_at_any_point_loses_nothing_and_repeats_nothing(market: 
     assert counted.deposits_credited == counted.deposits_expected > 0, counted
 
 
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 def test_a_worker_that_goes_on_clears_away_what_one_beside_it_has_left(market: Market) -> None:
     with survivor(market) as work:
         for point in ("payouts.sign:before", "own.build:after"):
@@ -66,6 +67,7 @@ def test_workers_killed_at_random_points_lose_nothing_and_repeat_nothing(
     assert counted.is_clean, counted
 
 
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
 def test_of_two_services_one_is_killed_and_the_other_pays_and_stops_when_asked(market: Market) -> None:
     market.deposit(market.payer, "100")
     killed, other = [_start_worker(market) for _ in range(2)]

@@ -78,6 +78,7 @@ def put_into_cold_storage(market: Market, amount: str) -> None:
     market.chain.mine()
 
 
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
 @pytest.mark.settings(custody={"cold_address": COLD.address})
 def test_what_is_owed_is_proved_to_each_owner(market: Market, tmp_path: Path) -> None:
     market.deposit(market.payer, "100")

@@ -75,6 +75,7 @@ WORST_DAYS: list[tuple[Journey, list[Blow]]] = [
 ]
 
 
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.settings(**SETTINGS)

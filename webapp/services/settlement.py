@@ -189,12 +189,13 @@ class Settlement:
         it is tried again for a while, and then its money goes back to its wallet.
         """
         (payout,) = claim.payouts
+        delay = _delay(payout)
         if not tried and prices.may_pay_alone(payout):
-            reason = payout_claims.WAITS_FOR_MERGES
+            reason, delay = payout_claims.WAITS_FOR_MERGES, LONGEST_DELAY_SECONDS
         elif len(tried) <= 1 and payout.attempts >= MAX_DEAR_ATTEMPTS:
             self._give_back(claim, reason)
             return
-        payout_claims.put_back(self._session, claim, reason, delay_seconds=_delay(payout))
+        payout_claims.put_back(self._session, claim, reason, delay_seconds=delay)
 
     def _set_aside_refused(self, claim: Claim, error: RpcRefusedError) -> bool:
         """The daemon will not build this: find the payout it objects to, and give that one's money back.

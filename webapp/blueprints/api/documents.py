@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from flask import url_for
@@ -20,6 +20,7 @@ from webapp.domain.escrow_states import Action, Terms, allowed_actions
 from webapp.domain.money import Amount
 from webapp.domain.roles import Actor, Scope
 from webapp.models import Deposit, Escrow, EscrowTransaction, Payout
+from webapp.services.deposits.depth import confirmations_needed
 from webapp.services.downtime import fair_terms
 from webapp.services.escrow_manager import EscrowManager
 from webapp.services.escrow_payments import UNJUDGED, Payments, payments_of, request_of
@@ -37,11 +38,17 @@ _ACTIONS = {
 def escrow_documents(escrows: Sequence[Escrow], manager: EscrowManager, actor: Actor) -> list[EscrowDocument]:
     """Escrows as this actor sees them."""
     payments = payments_of(db_session(), escrows)
-    return [_escrow_document(escrow, manager, actor, payments.get(escrow.id)) for escrow in escrows]
+    deposits = [deposit for each in payments.values() for deposit in each.deposits]
+    needed = confirmations_needed(db_session(), services().settings.wallet, deposits) if deposits else {}
+    return [_escrow_document(escrow, manager, actor, payments.get(escrow.id), needed) for escrow in escrows]
 
 
 def _escrow_document(
-    escrow: Escrow, manager: EscrowManager, actor: Actor, payments: Payments | None
+    escrow: Escrow,
+    manager: EscrowManager,
+    actor: Actor,
+    payments: Payments | None,
+    needed: Mapping[int, int],
 ) -> EscrowDocument:
     terms = fair_terms(db_session(), services().settings, escrow)
     is_payer = escrow.payer_wallet_id in actor.wallet_ids
@@ -60,7 +67,7 @@ def _escrow_document(
         verifier_key_id=escrow.verifier_key_id,
         expected_result_hash=escrow.expected_result_hash,
         result_hash=escrow.result_hash,
-        **_funding(escrow, terms, payments, is_payer),
+        **_funding(escrow, terms, payments, is_payer, needed),
         accept_by=to_rfc3339(escrow.accept_by),
         expires_at=_moment(escrow.expires_at),
         created_at=_moment(escrow.created_at),
@@ -71,7 +78,9 @@ def _escrow_document(
     )
 
 
-def _funding(escrow: Escrow, terms: Terms, payments: Payments | None, is_payer: bool) -> dict[str, Any]:
+def _funding(
+    escrow: Escrow, terms: Terms, payments: Payments | None, is_payer: bool, needed: Mapping[int, int]
+) -> dict[str, Any]:
     """How it is paid for. Where it is paid to and paid back is the payer's own affair."""
     shown: dict[str, Any] = {
         "funding": escrow.funding,
@@ -86,11 +95,11 @@ def _funding(escrow: Escrow, terms: Terms, payments: Payments | None, is_payer: 
         "deposit_address": escrow.deposit_address,
         "payment_uri": asked.uri if asked else None,
         "refund_address": escrow.refund_address,
-        "deposits": [_deposit(each) for each in payments.deposits],
+        "deposits": [_deposit(each, needed[each.id]) for each in payments.deposits],
     }
 
 
-def _deposit(deposit: Deposit) -> EscrowDeposit:
+def _deposit(deposit: Deposit, needed: int) -> EscrowDeposit:
     return EscrowDeposit.model_validate(
         {
             "txid": deposit.txid,
@@ -100,6 +109,7 @@ def _deposit(deposit: Deposit) -> EscrowDeposit:
             "status": deposit.status,
             "disposition": None if deposit.disposition == UNJUDGED else deposit.disposition,
             "confirmations": deposit.confirmations,
+            "confirmations_needed": needed,
             "first_seen_at": _moment(deposit.first_seen_at),
         }
     )

@@ -168,6 +168,7 @@ class EscrowDeposit(Answer):
         "further payment, or one after the time"
     )
     confirmations: int = Field(description="Below zero: another transaction took its place")
+    confirmations_needed: int = Field(description="It is credited at this depth: more for larger amounts")
     first_seen_at: MomentOut
 
 
