@@ -6,6 +6,7 @@ them is its own: an empty custody wallet (`chain`), a new database (`database_ur
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,7 @@ from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 
 from tests.support.chain import Chain
+from tests.support.compiled import share_statements, share_templates
 from tests.support.databases import Databases, PostgresDatabases, SqliteDatabases, check_database
 from tests.support.instances import Sections, rpc_section, write_config
 from tests.support.market import Market
@@ -35,6 +37,18 @@ hypothesis.settings.load_profile("duxos")
 
 for _name in [name for name in os.environ if name.startswith("DUXOS_")]:
     del os.environ[_name]  # a developer's own settings have no part in the tests
+
+
+@pytest.hookimpl(trylast=True)  # after the folders have marked what is theirs
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long goes first, so that no worker is left with it when the others have nothing to do any more."""
+    items.sort(key=lambda item: not (item.get_closest_marker("slow") or item.get_closest_marker("browser")))
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays to the end: the collector of garbage need not go through all of it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
@@ -129,8 +143,10 @@ def settings(request: pytest.FixtureRequest, database_url: str, tmp_path: Path) 
 @pytest.fixture
 def app(settings: Settings) -> Iterator[Flask]:
     """The application as `wsgi.py` makes it, with these settings."""
-    made = create_app(settings)
+    made = share_templates(create_app(settings))
     made.testing = True
+    with made.app_context():
+        share_statements(db.engine)
     yield made
     with made.app_context():
         db.engine.dispose()
@@ -152,6 +168,7 @@ def runner(app: Flask) -> FlaskCliRunner:
 def session(settings: Settings) -> Iterator[sqlalchemy.orm.Session]:
     """A database session without Flask, as the services take it."""
     with Session(settings) as opened:
+        share_statements(opened.get_bind().engine)
         yield opened
     opened.get_bind().engine.dispose()
 

@@ -11,19 +11,23 @@ from decimal import Decimal
 from pathlib import Path
 
 import flask
+import jinja2
 import pytest
 import sqlalchemy as sa
 from flask.testing import FlaskClient, FlaskCliRunner
 from sqlalchemy.orm import Session
 
 from tests.support.chain import Chain
+from tests.support.compiled import share_statements, share_templates
 from tests.support.instances import CLOSED_PORT, write_config
 from tests.support.postgres import PostgresCluster
 from tests.support.processes import POLL_SECONDS
 from tests.support.redis import RedisServer
 from tests.support.rpc import RpcRefusedError
 from webapp.config import Settings
+from webapp.models import User
 from webapp.services.container import Services
+from webapp.services.unit_of_work import unit_of_work
 
 
 def custody_address(chain: Chain) -> str:
@@ -108,6 +112,62 @@ def test_a_refusal_carries_the_daemons_code(chain: Chain) -> None:
     with pytest.raises(RpcRefusedError) as refusal:
         chain.custody.rpc("validateaddress")
     assert refusal.value.code == -1
+
+
+def test_calls_in_one_exchange_are_carried_out_in_turn_and_one_that_is_refused_is_told(chain: Chain) -> None:
+    address, mined, height = chain.miner.rpc_in_turn(
+        ("getnewaddress", "", "legacy"),
+        ("generatetoaddress", 2, chain.new_outside_address()),
+        ("getblockcount",),
+    )
+    assert chain.miner.rpc("validateaddress", address)["isvalid"]
+    assert chain.miner.rpc("getblockhash", height) == mined[-1]
+    with pytest.raises(RpcRefusedError) as refusal:
+        chain.miner.rpc_in_turn(("getblockcount",), ("validateaddress",))
+    assert refusal.value.code == -1
+
+
+def test_engines_that_share_what_they_compiled_keep_their_databases_apart(databases) -> None:
+    count = sa.select(sa.func.count()).select_from(User)
+    urls = [databases.create() for _ in range(2)]
+    engines = [share_statements(sa.create_engine(url)) for url in urls]
+    with Session(engines[0]) as first, Session(engines[1]) as second:
+        with unit_of_work(first):
+            first.add(User(email="one@example.com", password_hash="none", role="payer"))
+        assert [each.scalar(count) for each in (first, second)] == [1, 0]
+    for engine, url in zip(engines, urls, strict=True):
+        engine.dispose()
+        databases.drop(url)
+
+
+def test_a_template_that_changed_is_compiled_again() -> None:
+    sources = {"page": "before"}
+    for expected in ("before", "after"):
+        sources["page"] = expected
+        app = flask.Flask("templates")
+        app.jinja_loader = jinja2.DictLoader(sources)
+        with share_templates(app).app_context():
+            assert flask.render_template("page") == expected
+
+
+def test_what_a_killed_run_left_in_memory_is_removed_by_the_next() -> None:
+    code = "from tests.support.processes import temporary_folder as new; print(new('left'), flush=True)"
+    environment = {name: value for name, value in os.environ.items() if name != "TMPDIR"}
+
+    def run(then: str) -> Path:
+        command = [sys.executable, "-c", f"import os; {code}; {then}"]
+        return Path(
+            subprocess.run(
+                command, check=False, env=environment, stdout=subprocess.PIPE, text=True
+            ).stdout.strip()
+        )
+
+    left = run("os.kill(os.getpid(), 9)")
+    if left.parent != Path("/dev/shm"):
+        pytest.skip("there is not enough memory for folders")
+    assert left.is_dir()
+    run("pass")
+    assert not left.exists()
 
 
 def test_a_database_has_the_tables_and_nothing_in_them(database_url: str) -> None:

@@ -63,9 +63,22 @@ def databases(sqlite_databases: SqliteDatabases) -> SqliteDatabases:
 
 
 @pytest.fixture
-def site(app: Flask, chromium: Browser, session: Session, services: Services, chain: Chain) -> Iterator[Site]:
+def screenshots(pytestconfig: pytest.Config) -> Path | None:
+    """Where pictures are kept. Drawing them takes longer than looking at the pages, so it is done when asked for."""
+    return SCREENSHOTS if pytestconfig.getoption("markexpr") == "browser" else None
+
+
+@pytest.fixture
+def site(
+    app: Flask,
+    chromium: Browser,
+    session: Session,
+    services: Services,
+    chain: Chain,
+    screenshots: Path | None,
+) -> Iterator[Site]:
     """The service on a port of its own."""
     with serving(app) as address:
-        opened = Site(address, app, chromium, session, services, chain, SCREENSHOTS)
+        opened = Site(address, app, chromium, session, services, chain, screenshots)
         yield opened
         opened.close()

@@ -77,18 +77,20 @@ class Chain:
 
     def received(self, address: str) -> str:
         """What an outside address got, the mempool included, with eight decimals."""
+        self.sync()
         return f"{self.miner.rpc('getreceivedbyaddress', address, 0):.8f}"
 
     def sync(self) -> None:
         """Make mempools and tips equal, and the wallets up to date. While custody is stopped the miner is alone."""
-        if not self.custody.is_running:
+        if not self.custody.is_running or self._are_in_step():
             return
         self._connect()
         wait_until(self._have_one_tip, "both daemons to have the same tip")
-        _copy_mempool(self.custody, self.miner)
-        _copy_mempool(self.miner, self.custody)
-        for daemon in (self.custody, self.miner):
-            daemon.rpc("syncwithvalidationinterfacequeue")
+        if not self._are_in_step():
+            _copy_mempool(self.custody, self.miner)
+            _copy_mempool(self.miner, self.custody)
+            for daemon in (self.custody, self.miner):
+                daemon.rpc("syncwithvalidationinterfacequeue")
 
     def reorganise(
         self, depth: int, blocks: Sequence[Sequence[str]] = (), *, is_by_hand: bool = True
@@ -185,6 +187,21 @@ class Chain:
         self._wallets += 1
         _create_wallet(self.custody, f"custody-{self._wallets}")
 
+    def _are_in_step(self) -> bool:
+        """Whether there is nothing left to `sync`, found out in one exchange with each."""
+        looks = [
+            daemon.rpc_in_turn(
+                ("getpeerinfo",),
+                ("getbestblockhash",),
+                ("getrawmempool",),
+                ("syncwithvalidationinterfacequeue",),  # last: the wallets know what the others have told
+            )
+            for daemon in (self.custody, self.miner)
+        ]
+        (peers_here, tip_here, mempool_here, _), (peers_there, tip_there, mempool_there, _) = looks
+        are_connected = _is_outgoing_there(peers_here) and _is_outgoing_there(peers_there)
+        return are_connected and tip_here == tip_there and set(mempool_here) == set(mempool_there)
+
     def _connect(self) -> None:
         # One connection each way: a daemon only trusts those who came to it, and each is to trust the other.
         for here, there in ((self.custody, self.miner), (self.miner, self.custody)):
@@ -198,7 +215,10 @@ class Chain:
 
 
 def _has_outgoing(daemon: RegtestDaemon) -> bool:
-    peers: list[_Peer] = daemon.rpc("getpeerinfo")
+    return _is_outgoing_there(daemon.rpc("getpeerinfo"))
+
+
+def _is_outgoing_there(peers: list[_Peer]) -> bool:
     return any(not peer["inbound"] and peer["version"] > 0 for peer in peers)
 
 

@@ -86,6 +86,10 @@ class RegtestDaemon:
         """Call the daemon; see `tests.support.rpc.call` for what is returned and raised."""
         return rpc.call(self.rpc_port, self.rpc_user, self.rpc_password, method, params)
 
+    def rpc_in_turn(self, *calls: tuple[Any, ...]) -> list[Any]:
+        """Several calls, (method, *parameters), in one exchange; see `tests.support.rpc.call_in_turn`."""
+        return rpc.call_in_turn(self.rpc_port, self.rpc_user, self.rpc_password, calls)
+
     def _command(self) -> list[str]:
         return [
             str(BINARY), *_OPTIONS, f"-datadir={self.datadir}",

@@ -14,6 +14,7 @@ from flask import Flask
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
+from tests.support.compiled import share_statements
 from tests.support.postgres import PostgresCluster
 from tests.support.processes import temporary_folder
 from webapp import ROOT
@@ -93,7 +94,7 @@ def migrate(url: str) -> None:
 
 def check_database(url: str) -> None:
     """Fail, with every gap spelled out, unless the books in this database agree with themselves."""
-    engine = prepare_engine(create_engine(url))
+    engine = share_statements(prepare_engine(create_engine(url)))
     try:
         with sqlalchemy.orm.Session(engine) as session:
             gaps = check_books(session)

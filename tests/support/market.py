@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tests.support.chain import Chain
+from tests.support.compiled import share_statements
 from tests.support.money import balances, fund_balance
 from tests.support.people import (
     Pair,
@@ -54,6 +55,8 @@ class Market:
     def __init__(self, chain: Chain, session: Session, services: Services) -> None:
         self.chain = chain
         self.app = worker_app(services)
+        with self.app.app_context():
+            share_statements(db.engine)
         self.session = session
         self.services = services
         self.pair: Pair = make_pair(session, services)

@@ -20,7 +20,10 @@ from tests.support.processes import end, free_port, spawn, temporary_folder, wai
 _SETTINGS = (
     "max_connections=200", "shared_buffers=64MB", "listen_addresses=127.0.0.1", "unix_socket_directories=",
 )  # fmt: skip
-_CARELESS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off")
+_CARELESS = (
+    "fsync=off", "synchronous_commit=off", "full_page_writes=off", "autovacuum=off",
+    "max_wal_size=128MB",  # it may lie in memory
+)  # fmt: skip
 
 
 class PostgresCluster:
@@ -32,7 +35,7 @@ class PostgresCluster:
     def __init__(self, *, durable: bool = False) -> None:
         self._settings = _SETTINGS if durable else (*_SETTINGS, *_CARELESS)
         self._user = "postgres" if os.geteuid() == 0 else None
-        self._folder = temporary_folder("postgres", owner=self._user)
+        self._folder = temporary_folder("postgres", owner=self._user, is_on_disk=durable)
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = itertools.count(1)
         self.port = free_port()

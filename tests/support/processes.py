@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import ctypes
+import functools
 import os
 import random
 import shutil
@@ -21,7 +22,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 POLL_SECONDS = 0.02
+SHORTEST_POLL_SECONDS = 0.002
 PR_SET_PDEATHSIG = 1
+_MEMORY = Path("/dev/shm")
+_PLENTY_BYTES = 2 << 30  # two test workers need a quarter of it
 _libc = ctypes.CDLL(None, use_errno=True)
 _random = random.SystemRandom()  # the plugins that reseed `random` would give every worker the same ports
 _handed_out: set[int] = set()
@@ -89,19 +93,38 @@ def end(process: subprocess.Popen[bytes], how: int = signal.SIGTERM, timeout_sec
 def wait_until(condition: Callable[[], object], what: str, timeout_seconds: float = 30) -> None:
     """Poll until `condition` holds; `TimeoutError` names `what` was waited for."""
     deadline = time.monotonic() + timeout_seconds
+    pause = SHORTEST_POLL_SECONDS
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(f"waited {timeout_seconds} s for {what}")
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
+        pause = min(pause * 2, POLL_SECONDS)  # most of what is waited for is there at once
 
 
-def temporary_folder(name: str, owner: str | None = None) -> Path:
-    """A folder removed at exit, outside pytest's private one so that another user (`owner`) may enter it."""
-    folder = Path(tempfile.mkdtemp(prefix=f"duxos-{name}-"))
+def temporary_folder(name: str, owner: str | None = None, *, is_on_disk: bool = False) -> Path:
+    """A folder removed at exit, outside pytest's private one so that another user (`owner`) may enter it.
+
+    It is in memory where there is plenty: daemons and databases wait for the disk at every step, and what the tests
+    kill are processes, which take nothing with them that was written. `TMPDIR` has it elsewhere.
+    """
+    parent = None if is_on_disk or "TMPDIR" in os.environ else _memory()
+    folder = Path(tempfile.mkdtemp(prefix=f"duxos-{os.getpid()}-{name}-", dir=parent))
     if owner:
         shutil.chown(folder, owner, owner)
     atexit.register(_remove_if_ours, folder, os.getpid())
     return folder
+
+
+@functools.cache
+def _memory() -> Path | None:
+    """Where folders are in memory, if there is plenty; what runs that were killed have left there is removed first."""
+    if not _MEMORY.is_dir():
+        return None
+    for left in _MEMORY.glob("duxos-*-*"):
+        pid = left.name.split("-")[1]
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    return _MEMORY if shutil.disk_usage(_MEMORY).free > _PLENTY_BYTES else None
 
 
 def _remove_if_ours(folder: Path, pid: int) -> None:
