@@ -30,7 +30,9 @@ def test_payouts_are_halted_and_resumed(runner: FlaskCliRunner, session: Session
     session.rollback()
     again = _run(runner, "payouts", "halt", "--reason", "another one")
     assert again == {"status": "halted already", "reason": "moving house"}
-    assert _run(runner, "payouts", "status")["halted_by"] == ["operator: moving house"]
+    (halt,) = _run(runner, "payouts", "status")["halted_by"]
+    assert (halt["cause"], halt["detail"], "raised_at" in halt) == ("operator", "moving house", True)
+    assert "halted by  operator: moving house" in runner.invoke(args=["payouts", "status"]).output
 
     session.rollback()
     assert _run(runner, "payouts", "resume")["lifted"] == ["operator"]
@@ -75,6 +77,25 @@ def test_a_wallet_that_is_not_there_is_named(runner: FlaskCliRunner) -> None:
     result = runner.invoke(args=["wallet", "freeze", "404"])
     assert result.exit_code == 1
     assert "there is no wallet 404" in result.output
+
+
+def test_errors_are_one_object_where_json_was_asked_for(runner: FlaskCliRunner) -> None:
+    for words, exit_code, error, detail in (
+        (("wallet", "freeze", "404"), 1, "not-found", "there is no wallet 404"),
+        (("payouts", "halt", "--reason", ""), 1, "validation-error", "printable characters"),
+        (("payouts", "halt"), 2, "usage", "Missing option '--reason'"),
+        (("alerts", "list", "--limit", "0"), 2, "usage", "0 is not in the range"),
+        (("payouts", "nothing"), 2, "usage", "No such command 'nothing'"),
+        (("flopcoin", "setup", "--daemon", "/nowhere"), 1, "", ""),
+    ):
+        result = runner.invoke(args=[*words, "--json"])
+        told = json.loads(result.stdout)
+        assert (result.exit_code, set(told)) == (exit_code, {"error", "detail", "fields"}), words
+        assert error in told["error"] and detail in told["detail"], (words, told)
+    told = json.loads(runner.invoke(args=["payouts", "halt", "--reason", "", "--json"]).stdout)
+    assert list(told["fields"]) == ["reason"]
+    result = runner.invoke(args=["wallet", "freeze", "404"])
+    assert (result.stdout, result.stderr) == ("", "Error: there is no wallet 404\n")
 
 
 def test_an_alert_is_put_away_once_and_may_come_again(runner: FlaskCliRunner, session: Session) -> None:

@@ -34,6 +34,9 @@ ALLOWED = {
     (PayoutStatus.BROADCAST, PayoutAction.RAISE_FEE),
     (PayoutStatus.UNKNOWN, PayoutAction.REBROADCAST),
     (PayoutStatus.UNKNOWN, PayoutAction.RETURN),
+    (PayoutStatus.UNKNOWN, PayoutAction.ACCEPT),
+    (PayoutStatus.UNKNOWN, PayoutAction.QUEUE_AGAIN),
+    (PayoutStatus.UNKNOWN, PayoutAction.RETURN_UNPAID),
 }
 
 

@@ -155,13 +155,16 @@ def test_freezing_and_the_brake_are_recorded_once_however_often_they_are_pressed
         True,
         False,
     ]
-    assert [freezes.unfreeze(session, chief.actor, person.wallet_id, "it was them") for _ in range(2)] == [
+    assert [
+        freezes.unfreeze(session, services.settings, chief.actor, person.wallet_id, "it was them")
+        for _ in range(2)
+    ] == [
         True,
         False,
     ]
     freezes.freeze(session, chief.actor, chief.wallet_id, "for a test")
     with pytest.raises(PermissionDeniedError):
-        freezes.unfreeze(session, chief.actor, chief.wallet_id, "it is mine")
+        freezes.unfreeze(session, services.settings, chief.actor, chief.wallet_id, "it is mine")
     with pytest.raises(NotFoundError):
         freezes.freeze(session, chief.actor, 404, "who?")
     assert [halts.halt_by_operator(session, chief.actor, "fire") for _ in range(2)] == [True, False]

@@ -25,11 +25,13 @@ from webapp.domain.exceptions import (
     ValidationError,
 )
 from webapp.domain.money import Amount
-from webapp.domain.roles import WORKER
+from webapp.domain.roles import AT_TERMINAL, WORKER
 from webapp.ledger import pooled
+from webapp.ledger.journal import Move, post
 from webapp.models import Deposit, DepositAddress, Escrow, Wallet
 from webapp.services import escrow_creation
 from webapp.services.chain_watcher import ChainWatcher
+from webapp.services.custody import freezes
 from webapp.services.deposits import addresses as deposit_addresses
 from webapp.services.escrow_clock import EscrowClock
 from webapp.services.escrow_payments import payments_of
@@ -234,6 +236,47 @@ def test_either_side_cancels_and_a_payment_on_its_way_then_comes_home(market: Ma
     assert market.balances(market.payer) == ("1.00000000", "0.00000000")
     assert [str(each.gross) for each in market.payouts()] == ["10.00000000"]
     market.settle()
+
+
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+def test_what_a_frozen_wallet_kept_back_goes_home_when_it_is_given_back(market: Market) -> None:
+    home = market.chain.new_outside_address()
+    small, large = unpaid(market, "10", refund_address=home), unpaid(market, "20", refund_address=home)
+    pay(market, small, "3")
+    pay(market, large, "20")
+    wallet_id, settings = market.payer.wallet_id, market.services.settings
+    freezes.freeze(market.session, AT_TERMINAL, wallet_id, "a call")
+    for escrow in (small, large):
+        manager(market.session, market.services, market.provider).refund_escrow(escrow.id, "too busy")
+    pay(market, large, "2")
+    assert (market.balances(market.payer), market.payouts()) == (("25.00000000", "0.00000000"), [])
+    assert market.trail(large)[-4:] == [
+        "refunded", "refund_held_back", "deposit_credited", "refund_held_back",
+    ]  # fmt: skip
+
+    # Something of it has gone another way since, as when a loss is made good.
+    with unit_of_work(market.session):
+        move = Move(accounts.available(wallet_id), accounts.FUND, Amount.parse("4"))
+        post(market.session, "test:gone", "test", [move], even_if_frozen=True)
+    for _ in range(2):
+        freezes.unfreeze(market.session, settings, AT_TERMINAL, wallet_id, "it was them")
+    assert [str(payout.gross) for payout in market.payouts()] == ["3.00000000", "18.00000000"]
+    assert {payout.address for payout in market.payouts()} == {home}
+    assert market.balances(market.payer) == NOTHING
+
+    # Too little to be sent is not sent at another time, and what is sent once is not sent again.
+    freezes.freeze(market.session, AT_TERMINAL, wallet_id, "another call")
+    pay(market, small, "1")
+    with unit_of_work(market.session):
+        move = Move(accounts.available(wallet_id), accounts.FUND, Amount.parse("0.99999999"))
+        post(market.session, "test:gone again", "test", [move], even_if_frozen=True)
+    freezes.unfreeze(market.session, settings, AT_TERMINAL, wallet_id, "it was them again")
+    freezes.freeze(market.session, AT_TERMINAL, wallet_id, "one more")
+    freezes.unfreeze(market.session, settings, AT_TERMINAL, wallet_id, "the last one")
+    assert (len(market.payouts()), market.trail(small)[-2:]) == (2, ["refund_held_back", "refund_kept"])
+    assert market.balances(market.payer) == ("0.00000001", "0.00000000")
+    market.settle()
+    assert [payout.status for payout in market.payouts()] == ["confirmed"] * 2
 
 
 def test_a_reorganisation_while_it_waits_is_undone_and_done_again(market: Market) -> None:

@@ -15,8 +15,10 @@ from tests.support.market import Market
 from tests.support.people import Person, make_person
 from webapp.domain import accounts
 from webapp.domain.money import Amount
+from webapp.domain.roles import AT_TERMINAL
 from webapp.ledger import pooled
 from webapp.models import ChainTransaction, Payout
+from webapp.services import alerts
 from webapp.services.daemon.answers import Coin, DecodedTransaction, OutPoint, TxOutput
 from webapp.services.daemon.chain import DaemonChain
 from webapp.services.payouts.own_transactions import OwnTransactions
@@ -95,6 +97,19 @@ def sign_by_hand(market: Market, points: list[OutPoint], outputs: dict[str, str]
         "signrawtransactionwithwallet", custody.rpc("createrawtransaction", inputs, outputs)
     )["hex"]
     return signed
+
+
+def put_alerts_away(market: Market) -> None:
+    market.session.rollback()
+    for alert in alerts.standing(market.session, 100):
+        alerts.acknowledge(market.session, AT_TERMINAL, alert.id)
+
+
+def standing_alerts(market: Market, kind: str) -> list[str]:
+    """What the alerts of this kind tell that nobody has put away."""
+    found = [alert.detail for alert in alerts.standing(market.session, 100) if alert.kind == kind]
+    market.session.rollback()
+    return found
 
 
 def fill_fund(market: Market) -> None:
@@ -233,6 +248,19 @@ def test_what_was_given_up_and_confirms_after_all_is_a_loss_and_halts_payouts(ma
     assert pooled_balance(market, accounts.LOSSES) < -9_00000000
     # Whatever the chain says next is what the books say.
     market.chain.reorganise(6, [[theirs]])
+    market.move_coins()
+    assert pooled_balance(market, accounts.LOSSES) == 0
+    assert market.report().gaps == []
+    # Under another id it is the same payment, and no less a loss.
+    twin = malleated(stored.signed_hex)
+    put_alerts_away(market)
+    market.chain.reorganise(7, [[twin]])
+    market.move_coins()
+    (detail,) = standing_alerts(market, "transaction_came_back")
+    assert stored.txid in detail and f"as {txid_of(market, twin)}" in detail
+    assert pooled_balance(market, accounts.LOSSES) < -9_00000000
+    assert market.report().gaps == []
+    market.chain.reorganise(8, [[theirs]])
     market.move_coins()
     assert pooled_balance(market, accounts.LOSSES) == 0
     assert market.report().gaps == []

@@ -301,7 +301,7 @@ def test_a_mate_that_another_transaction_left_out_is_given_back_and_the_paid_one
     market.work()
     assert statuses(market) == ["unknown", "unknown"]
     hands = operations(market, operator(market))
-    with pytest.raises(PayoutStateError, match="compare them by hand"):
+    with pytest.raises(PayoutStateError, match="say first whether"):
         hands.return_to_balance(first, "is it paid?")
 
     hands.return_to_balance(second, "it was left out")

@@ -73,7 +73,7 @@ def show(as_json: bool) -> None:
 def _awaiting(payout: Payout, as_json: bool) -> dict[str, Any] | str:
     since = to_rfc3339(payout.status_since)
     if not as_json:
-        return f"{payout.id} {payout.gross} FLOP from wallet {payout.wallet_id} to {payout.address} since {since}"
+        return f"{payout.id} {payout.gross} FLOP from {payout.source_name} to {payout.address} since {since}"
     return {
         "id": payout.id,
         "gross": payout.gross,

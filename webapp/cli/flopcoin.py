@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from flask.cli import AppGroup
 
-from webapp.cli.output import emit, json_option
+from webapp.cli.output import DuxosGroup, TellingCommand, emit, json_option
 from webapp.config import CONFIG_FILE, Settings, load_config
 from webapp.domain.addresses import NETWORKS
-from webapp.domain.exceptions import DuxosError
 from webapp.services.daemon.conf import Credentials, DaemonConf, ensure_conf
 from webapp.services.daemon.rpc_connection import plain_secret
 from webapp.services.daemon.setup import DaemonProcess, find_daemon
@@ -22,20 +20,10 @@ from webapp.services.settings_file import update_section
 from webapp.web.current import services
 
 
-class DaemonCommand(click.Command):
-    """A command that needs no database. Errors end in one line and exit code 1."""
+class DaemonGroup(DuxosGroup):
+    """Commands that need no database."""
 
-    def invoke(self, ctx: click.Context) -> Any:
-        try:
-            return super().invoke(ctx)
-        except DuxosError as error:
-            raise click.ClickException(error.detail) from error
-
-
-class DaemonGroup(AppGroup):
-    """A group of such commands."""
-
-    command_class = DaemonCommand
+    command_class = TellingCommand
 
 
 flopcoin_commands = DaemonGroup("flopcoin", help="The coin daemon.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from collections.abc import Callable
 from typing import Any
 
 import click
@@ -10,11 +11,12 @@ from sqlalchemy import func, select
 
 from webapp.cli.output import DuxosGroup, emit, json_option, limit_option
 from webapp.domain.clock import to_rfc3339
+from webapp.domain.exceptions import PayoutStateError
 from webapp.domain.money import Amount
 from webapp.domain.payout_states import PayoutStatus, state_of
 from webapp.domain.roles import AT_TERMINAL
 from webapp.extensions import db
-from webapp.models import ChainTransaction, OperatorAction, Payout
+from webapp.models import ChainTransaction, OperatorAction, Payout, PayoutHalt
 from webapp.services import operator_actions
 from webapp.services.payouts import halts as payout_halts
 from webapp.services.payouts import inspection
@@ -25,12 +27,19 @@ payout_commands = DuxosGroup("payouts", help="Payouts: all of them (status, halt
 reason_option = click.option("--reason", required=True, help="The payee reads it.")
 
 
+def evidence_arguments(command: Callable[..., None]) -> Callable[..., None]:
+    """The payout, and the evidence that was read: see `payouts evidence`."""
+    for name, kind in (("share", str), ("txid", str), ("payout_id", click.UUID)):
+        command = click.argument(name, type=kind)(command)
+    return command
+
+
 @payout_commands.command("status")
 @json_option
 def show_status(as_json: bool) -> None:
     """Count payouts by state, and say what halts them."""
     counts = db.session.execute(select(Payout.status, func.count()).group_by(Payout.status)).all()
-    halts = [f"{halt.cause}: {halt.detail}" for halt in payout_halts.standing(db.session())]
+    halts = [_halt(halt, as_json) for halt in payout_halts.standing(db.session())]
     emit({"halted_by": halts, **{status: count for status, count in counts}}, as_json=as_json)
 
 
@@ -64,7 +73,7 @@ def list_payouts(status: str | None, is_late: bool, limit: int, as_json: bool) -
         db.session(), services().settings, status=status, is_late=is_late, limit=limit
     )
     lines = [
-        f"{payout.id} {payout.status} {payout.gross} FLOP of wallet {payout.wallet_id} to {payout.address}"
+        f"{payout.id} {payout.status} {payout.gross} FLOP of {payout.source_name} to {payout.address}"
         for payout in page.items
     ]
     emit({"payouts": [_facts(payout) for payout in page.items] if as_json else lines}, as_json=as_json)
@@ -141,9 +150,69 @@ def raise_fee(payout_id: uuid.UUID, rate: str | None, as_json: bool) -> None:
     emit(_facts(_operations().raise_fee(payout_id, wanted)), as_json=as_json)
 
 
+@payout_commands.command("evidence")
+@click.argument("payout_id", type=click.UUID)
+@json_option
+def show_evidence(payout_id: uuid.UUID, as_json: bool) -> None:
+    """What another transaction, which has taken its coins, pays to its address. SHARE is what counts for it."""
+    found = _operations().evidence(payout_id)
+    if found is None:
+        raise PayoutStateError("Nothing is to be decided about this payout.")
+    emit(
+        {
+            "txid": found.txid,
+            "confirmations": found.confirmations,
+            "confirmations_needed": found.confirmations_needed,
+            "is_final": found.is_final,
+            "due": found.due,
+            "paid_to_address": found.paid,
+            "counted_for_others": found.counted,
+            "undecided_others": found.rivals,
+            "share": found.share,
+            "missing": found.missing,
+        },
+        as_json=as_json,
+    )
+
+
+@payout_commands.command("accept")
+@evidence_arguments
+@json_option
+def accept(payout_id: uuid.UUID, txid: str, share: str, as_json: bool) -> None:
+    """Count SHARE of what TXID pays as this payout; what is missing goes back to the balance."""
+    emit(_facts(_operations().accept(payout_id, txid, _amount(share))), as_json=as_json)
+
+
+@payout_commands.command("queue-again")
+@evidence_arguments
+@json_option
+def queue_again(payout_id: uuid.UUID, txid: str, share: str, as_json: bool) -> None:
+    """TXID, whatever it pays to the address, is not this payout: pay it with another transaction."""
+    emit(_facts(_operations().queue_again(payout_id, txid, _amount(share))), as_json=as_json)
+
+
+@payout_commands.command("return-unpaid")
+@evidence_arguments
+@reason_option
+@json_option
+def return_unpaid(payout_id: uuid.UUID, txid: str, share: str, reason: str, as_json: bool) -> None:
+    """TXID, whatever it pays to the address, is not this payout: give the money back."""
+    emit(_facts(_operations().return_unpaid(payout_id, txid, _amount(share), reason)), as_json=as_json)
+
+
+def _amount(share: str) -> Amount:
+    return Amount.parse(share, field="share", allow_zero=True)
+
+
 def _operations() -> PayoutOperations:
     held = services()
     return PayoutOperations(db.session(), held.settings, held.daemon, AT_TERMINAL)
+
+
+def _halt(halt: PayoutHalt, as_json: bool) -> dict[str, Any] | str:
+    if not as_json:
+        return f"{halt.cause}: {halt.detail}"
+    return {"cause": halt.cause, "detail": halt.detail, "raised_at": to_rfc3339(halt.raised_at)}
 
 
 def _own(transaction: ChainTransaction, as_json: bool) -> dict[str, Any] | str:

@@ -8,6 +8,7 @@ from webapp.cli.output import NUMBER, DuxosGroup, emit, json_option
 from webapp.domain.roles import AT_TERMINAL
 from webapp.extensions import db
 from webapp.services.custody import freezes
+from webapp.web.current import services
 
 wallet_commands = DuxosGroup("wallet", help="Wallets. Nothing leaves a frozen one; coins still arrive.")
 
@@ -32,5 +33,5 @@ def freeze(wallet_id: int, reason: str, as_json: bool) -> None:
 @json_option
 def unfreeze(wallet_id: int, reason: str, as_json: bool) -> None:
     """Give a frozen wallet back to its owner."""
-    freezes.unfreeze(db.session(), AT_TERMINAL, wallet_id, reason)
+    freezes.unfreeze(db.session(), services().settings, AT_TERMINAL, wallet_id, reason)
     emit({"wallet_id": wallet_id, "is_frozen": False}, as_json=as_json)

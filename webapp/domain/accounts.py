@@ -8,7 +8,7 @@ outside world) therefore shows minus what was ever deposited net, and all balanc
     fund                 the community fund                liability
     payouts_in_flight    asked out, not yet final          liability
     network_fees         paid to miners                    spent
-    losses               deposits undone by the chain after they were spent (negative)
+    losses               what the chain undid or others took of our coins, and nobody bears (negative)
     cold                 coins in cold storage: ours, but outside the daemon (negative)
     chain                the outside
 """

@@ -6,7 +6,8 @@
 
 From every state before `claimed` the money can go back at once (`failed`). A claim is a lease that ends by itself.
 From `signed` and `unknown` it goes back when the transaction can provably never confirm; what the network has is
-hurried on, never taken back.
+hurried on, never taken back. When another transaction has taken its coins for good and pays some of its payees, an
+operator says of each payout what that was: it is `confirmed` then, queued again, or goes back.
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ class PayoutAction(StrEnum):
     RETURN = "return"
     REBROADCAST = "rebroadcast"
     RAISE_FEE = "raise_fee"
+    ACCEPT = "accept"
+    QUEUE_AGAIN = "queue_again"
+    RETURN_UNPAID = "return_unpaid"
 
 
 class OwnerAction(StrEnum):
@@ -74,6 +78,9 @@ class State:
 
 
 _BOTH = frozenset(OwnerAction)
+
+# What is decided about a payout whose coins another transaction has taken, on the evidence of what that one paid.
+ON_EVIDENCE = (PayoutAction.ACCEPT, PayoutAction.QUEUE_AGAIN, PayoutAction.RETURN_UNPAID)
 
 STATES: dict[PayoutStatus, State] = {
     PayoutStatus.AWAITING_APPROVAL: State(
@@ -126,7 +133,7 @@ STATES: dict[PayoutStatus, State] = {
         Turn.WORKER,
         timedelta(minutes=30),
         "its transaction can be sent again, or the payout returned",
-        frozenset({PayoutAction.REBROADCAST, PayoutAction.RETURN}),
+        frozenset({PayoutAction.REBROADCAST, PayoutAction.RETURN, *ON_EVIDENCE}),
     ),
     PayoutStatus.CONFIRMED: State(
         "It has arrived and is final.",
@@ -150,7 +157,7 @@ UNCLAIMED = (PayoutStatus.AWAITING_APPROVAL, PayoutStatus.HELD, PayoutStatus.QUE
 IN_TRANSACTION = (PayoutStatus.SIGNED, PayoutStatus.BROADCAST, PayoutStatus.UNKNOWN)
 
 # What lets a payout go or gives its money back: not for an operator who owns its wallet or has asked for it.
-FOR_OTHERS = (PayoutAction.APPROVE, PayoutAction.RESUME, PayoutAction.RETURN)
+FOR_OTHERS = (PayoutAction.APPROVE, PayoutAction.RESUME, PayoutAction.RETURN, *ON_EVIDENCE)
 
 
 def state_of(status: str) -> State:

@@ -20,7 +20,9 @@ class ChainTransaction(Base):
     `txid` changes when a malleated twin is the one that confirms. `fee` is the whole transaction's, `size` its bytes;
     `change_index` is the output that comes back to the wallet. `payouts` pays people; the other kinds are the
     service's own upkeep: `merge` makes one coin of many, `sweep` takes `amount` to cold storage, `fee_bump` is a child
-    that pays for its parent, and `cancel` spends its parent's inputs so that the parent can never confirm.
+    that pays for its parent, and `cancel` spends its parent's inputs so that the parent can never confirm. A foreign
+    transaction that has paid payouts of ours stands here as `payouts`, too. Of `payouts`, `amount` is what of our coins
+    goes to others than the payees that it has here.
 
     `block_height` is where it was when it became final, or how high the chain was when it was given up: neither is
     forgotten before the chain has grown far beyond. `times_undone` counts how often the chain contradicted it.
@@ -71,7 +73,9 @@ class ChainTransactionInput(Base):
 
 
 class Payout(Base):
-    """Coins on their way out of a wallet. `gross` left the wallet; `fee` and `net` are known once it is signed.
+    """Coins on their way out of a wallet; without one they come from the community fund, for an address unknown here.
+
+    `gross` left the wallet or the fund; `fee` and `net` are known once it is signed.
 
     `awaiting_approval` and `held` keep a payout from being queued: the first until an operator has approved the
     amount, the second until one lets it go. With `is_return_requested` the money goes back to the wallet, and not
@@ -102,7 +106,7 @@ class Payout(Base):
     )
 
     id: Mapped[uuid.UUID] = mapped_column(Uuid, primary_key=True)
-    wallet_id: Mapped[int] = mapped_column(ForeignKey("wallets.id"))
+    wallet_id: Mapped[int | None] = mapped_column(ForeignKey("wallets.id"))
     escrow_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("escrows.id"))
     address: Mapped[str] = mapped_column(String(64))
     status: Mapped[str] = mapped_column(String(32), default="queued")
@@ -125,3 +129,8 @@ class Payout(Base):
     status_since: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
 
     transaction: Mapped[ChainTransaction | None] = relationship(lazy="joined")
+
+    @property
+    def source_name(self) -> str:
+        """Whose money it is, in words: a wallet's, or the community fund's."""
+        return "the community fund" if self.wallet_id is None else f"wallet {self.wallet_id}"

@@ -32,9 +32,9 @@ from webapp.domain.clock import utcnow
 from webapp.domain.escrow_states import HOLDING, Status
 from webapp.domain.exceptions import EscrowStateError
 from webapp.domain.money import ZERO, Amount
-from webapp.models import ChainCursor, Deposit, Escrow
+from webapp.models import ChainCursor, Deposit, Escrow, Wallet
 from webapp.models.compare_and_set import changes_one_row
-from webapp.services import audit_trail
+from webapp.services import audit_trail, held_back_refunds
 from webapp.services.downtime import fair_terms
 from webapp.services.escrow_payments import UNJUDGED, is_short
 from webapp.services.payouts.queue import PayoutQueue
@@ -99,7 +99,10 @@ class EscrowFunding:
         audit_trail.append(self._session, escrow.id, "funded", "worker", amount=escrow.amount)
 
     def send_home(self, escrow_id: uuid.UUID, amount: Amount) -> None:
-        """Pay on what has just come into the payer's balance, if the escrow names a way home."""
+        """Pay on what has just come into the payer's balance, if the escrow names a way home.
+
+        From a frozen wallet it goes home when the freeze is lifted (`held_back_refunds`).
+        """
         escrow = self._session.get_one(Escrow, escrow_id)
         if escrow.refund_address is None or not amount:
             return
@@ -109,6 +112,8 @@ class EscrowFunding:
             audit_trail.append(
                 self._session, escrow.id, "refund_queued", "worker", amount=amount, detail=detail
             )
+        elif self._session.get_one(Wallet, escrow.payer_wallet_id).is_frozen:
+            held_back_refunds.hold_back(self._session, escrow.id, amount)
 
     def unpaid(self, now: datetime) -> Sequence[uuid.UUID]:
         """Escrows whose time to be paid is over, and that nothing seen in time can make up for any more.

@@ -17,13 +17,11 @@ from sqlalchemy.orm import Session
 from webapp.domain import accounts
 from webapp.domain.exceptions import NotFoundError
 from webapp.domain.money import Amount
-from webapp.domain.pagination import Page, checked_limit, decode_cursor
+from webapp.domain.pagination import Page, checked_limit, decode_cursor, row_id
 from webapp.domain.payout_states import PASSING
 from webapp.domain.roles import Actor
 from webapp.models import Deposit, JournalEntry, Payout, Posting, Wallet
 from webapp.models.types import Total
-
-_LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +48,7 @@ class StatementLine:
     `counterpart` is the account at the other end.
 
     Kinds: deposit_credit, deposit_reverse, deposit_recover, escrow_create, escrow_refund, escrow_release,
-    payout_queue, payout_return.
+    payout_queue, payout_return, payout_missing.
     """
 
     id: int
@@ -99,7 +97,7 @@ def list_deposits(
     session: Session, wallet_id: int, *, limit: int | None = None, cursor: str | None = None
 ) -> Page[Deposit]:
     """What arrived or is arriving, the newest first. Raises ValidationError naming `limit` or `cursor`."""
-    size, after = checked_limit(limit), decode_cursor(cursor, _row_id)
+    size, after = checked_limit(limit), decode_cursor(cursor, row_id)
     statement = select(Deposit).where(Deposit.wallet_id == wallet_id)
     if after is not None:
         statement = statement.where(Deposit.id < after)
@@ -139,7 +137,7 @@ def list_statement(
     session: Session, wallet_id: int, *, limit: int | None = None, cursor: str | None = None
 ) -> Page[StatementLine]:
     """Every posting that touched the wallet, the newest first. Raises ValidationError naming `limit` or `cursor`."""
-    size, after = checked_limit(limit), decode_cursor(cursor, _row_id)
+    size, after = checked_limit(limit), decode_cursor(cursor, row_id)
     own = (accounts.available(wallet_id), accounts.held(wallet_id))
     # One scan of an index for each end and account; a move between the two is found twice and counts once.
     scans: list[Select[Any]] = []
@@ -196,10 +194,3 @@ def _units(column: Any) -> ColumnElement[int]:
 
 def _fresh(statement: Select[Any]) -> Select[Any]:
     return statement.execution_options(populate_existing=True)
-
-
-def _row_id(text: str) -> int:
-    number = int(text)
-    if not 0 <= number <= _LARGEST_ID:
-        raise ValueError("no row has such an id")
-    return number

@@ -133,13 +133,14 @@ _LOOKS = {
     "payout_rebroadcast": ("Sent to the network again", "arrow-up", "moving"),
     "payout_fee_raised": ("Fee raised", "arrow-up", "moving"),
     "payout_return_requested": ("Payout to be given back", "refund", "waiting"),
+    "payout_accepted": ("Paid by another transaction", "done-circle", "good"),
     "payout_undone": ("Undone by the chain", "refund", "waiting"),
     "payout_confirmed": ("Confirmed on the chain", "done-circle", "good"),
     "payout_failed": ("Payout failed", "cross", "bad"),
     **payment_words.LOOKS,
 }
 _SHOWS_TRANSACTION = frozenset(
-    {"payout_signed", "payout_txid_changed", "payout_confirmed", "payout_requeued"}
+    {"payout_signed", "payout_txid_changed", "payout_confirmed", "payout_requeued", "payout_accepted"}
 )
 
 
@@ -180,6 +181,8 @@ def _note(escrow: Escrow, entry: EscrowTransaction, reader: Reader) -> str:
             return "By an operator."
         case "payout_fee_raised":
             return "A second transaction pays for the first, so that it is final sooner."
+        case "payout_accepted":
+            return f"An operator has compared them: {_accepted(detail)}."
         case "payout_requeued":
             return "The first transaction can never confirm; another one is made."
         case "payout_undone":
@@ -190,6 +193,12 @@ def _note(escrow: Escrow, entry: EscrowTransaction, reader: Reader) -> str:
         case "payout_confirmed":
             return f"Final, after {_count(detail.get('confirmations', 0), 'confirmation')}."
     return payment_words.payment_note(escrow, entry, reader.payer)
+
+
+def _accepted(detail: dict[str, Any]) -> str:
+    paid, missing = _amount(detail, "paid"), _amount(detail, "missing")
+    back = f", and {money(missing)} that were missing are back in the balance" if missing else ""
+    return f"{money(paid)} have arrived{back}" if paid else "it has arrived"
 
 
 def _ahead(

@@ -13,6 +13,8 @@ LOOKS = {
     "deposit_returned": ("Payment back on the chain", "arrow-down", "moving"),
     "funded": ("Paid for", "lock", "moving"),
     "refund_queued": ("Sent back", "refund", "back"),
+    "refund_held_back": ("To be sent back", "lock", "waiting"),
+    "refund_kept": ("Stays in the balance", "refund", "back"),
 }
 
 
@@ -46,6 +48,10 @@ def payment_note(escrow: Escrow, entry: EscrowTransaction, payer: str) -> str:
             return f"{money(escrow.amount)} are locked until the work is done."
         case "refund_queued":
             return f"{money(amount)} leave with the next batch, to where {payer} wanted them back."
+        case "refund_held_back":
+            return f"{money(amount)} stay in {_balance(payer)} until an operator lets them leave."
+        case "refund_kept":
+            return f"Too little of it is left in {_balance(payer)} to be sent."
     return ""
 
 

@@ -16,6 +16,7 @@ from webapp.services.chain_reach import ChainReach
 from webapp.services.payouts import batching
 from webapp.services.payouts.batching import Outlook
 from webapp.services.payouts.claims import WAITS_FOR_FUND, WAITS_FOR_MERGES
+from webapp.services.payouts.foreign_payments import is_in_question
 from webapp.services.payouts.inspection import Inspection, inspect
 from webapp.services.payouts.queue import WAITING
 from webapp.services.payouts.transactions import UNSETTLED
@@ -64,6 +65,11 @@ class PayoutView:
     def is_being_cancelled(self) -> bool:
         """Whether a transaction is on its way that makes its own one impossible."""
         return self.found.cancel is not None
+
+    @property
+    def is_in_question(self) -> bool:
+        """Whether an operator must say what another transaction has paid."""
+        return is_in_question(self.payout)
 
     @property
     def is_final(self) -> bool:
@@ -115,6 +121,8 @@ def _where(found: Inspection, seen: int, needed: int, whose: str) -> str:
             return "The network has its transaction; no block holds it yet."
         case PayoutStatus.SIGNED | PayoutStatus.UNKNOWN if found.cancel or payout.is_return_requested:
             return "An operator takes it back. First its transaction is made impossible, so that nothing is paid twice."
+        case PayoutStatus.UNKNOWN if is_in_question(payout):
+            return "Another transaction has spent its coins. An operator compares what that one has paid."
         case PayoutStatus.CONFIRMED if payout.is_return_requested:
             return "It has arrived and is final. It was to be taken back, and was faster."
         case PayoutStatus.FAILED:
@@ -146,7 +154,8 @@ def _obstacle(found: Inspection, reach: ChainReach, is_for_operator: bool) -> st
 
 
 def _who(found: Inspection, is_for_operator: bool) -> str:
-    match state_of(found.payout.status).turn:
+    turn = Turn.OPERATOR if is_in_question(found.payout) else state_of(found.payout.status).turn
+    match turn:
         case Turn.OPERATOR:
             return "You and the other operators" if is_for_operator else "An operator"
         case Turn.NETWORK:
@@ -178,6 +187,11 @@ def _next_step(found: Inspection, needed: int, batch: Outlook) -> str:
             return "The transaction is sent."
         case PayoutStatus.BROADCAST:
             return f"It is final after {needed} confirmations, about a minute each."
+        case PayoutStatus.UNKNOWN if is_in_question(payout):
+            return (
+                f"When the other transaction has {needed} confirmations, an operator says what it has paid: then it "
+                "counts as paid, is queued again, or the money goes back."
+            )
         case PayoutStatus.UNKNOWN:
             return "The same transaction is sent again until the network has it; it cannot pay twice."
     return ""

@@ -36,7 +36,11 @@ _TITLES = {
     "escrow_refund": ("Refunded", "from held to available"),
     "payout_queue": ("Sent out", "to the chain"),
     "payout_return": ("Payout returned", "it did not leave"),
+    "payout_missing": ("Part of a payout returned", "it was not paid"),
 }
+
+
+_OF_PAYOUTS = ("payout_queue", "payout_return", "payout_missing")
 
 
 def line_of(line: StatementLine) -> Line:
@@ -50,7 +54,7 @@ def line_of(line: StatementLine) -> Line:
         amount=Amount(abs(change)),
         direction=_direction(line),
         escrow_id=line.escrow_id,
-        payout_id=line.key.split(":")[1] if line.kind in ("payout_queue", "payout_return") else None,
+        payout_id=line.key.split(":")[1] if line.kind in _OF_PAYOUTS else None,
     )
 
 

@@ -20,6 +20,17 @@ class BecauseForm(PageForm):
     reason = StringField("Reason", [InputRequired("Say why"), readable_reason], [stripped])
 
 
+class EvidenceForm(ConfirmForm):
+    """A decision on evidence: the transaction and the share of what it pays that the operator has read."""
+
+    txid = HiddenField()
+    share = HiddenField()
+
+
+class EvidenceBecauseForm(EvidenceForm, BecauseForm):
+    """The same for a reason, which the payee reads."""
+
+
 class RateForm(PageForm):
     """The rate that a transaction and its child shall pay together."""
 

@@ -115,7 +115,9 @@ def unfreeze(wallet_id: int) -> ResponseReturnValue:
     """Give a frozen wallet back to its owner."""
     return _act(
         None,
-        lambda: freezes.unfreeze(db_session(), current_user.actor, wallet_id, "from the operations page"),
+        lambda: freezes.unfreeze(
+            db_session(), services().settings, current_user.actor, wallet_id, "from the operations page"
+        ),
         f"Wallet {wallet_id} is its owner’s again.",
     )
 

@@ -9,24 +9,32 @@ from flask import Response, flash, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
-from webapp.blueprints.forms.operator_payouts import BecauseForm, ConfirmForm, RateForm
+from webapp.blueprints.forms.operator_payouts import (
+    BecauseForm,
+    ConfirmForm,
+    EvidenceBecauseForm,
+    EvidenceForm,
+    RateForm,
+)
 from webapp.blueprints.operations.blueprint import bp
 from webapp.domain.clock import utcnow
-from webapp.domain.exceptions import DuxosError, NotFoundError, ValidationError
+from webapp.domain.exceptions import DuxosError, NotFoundError, ValidationError, WalletIntegrationError
 from webapp.domain.money import Amount
 from webapp.domain.payout_states import FINAL, FOR_OTHERS, PayoutAction
 from webapp.domain.roles import Role
 from webapp.models import Payout
 from webapp.services import operator_actions
+from webapp.services.chain_reach import Reach
 from webapp.services.custody import approvals
 from webapp.services.payouts import deadlines, inspection
+from webapp.services.payouts.foreign_payments import Evidence
 from webapp.services.payouts.operations import PayoutOperations, subject_of
 from webapp.web.current import db_session, services
 from webapp.web.forms import PageForm
 from webapp.web.guards import roles
 from webapp.web.htmx import done, render
 from webapp.web.payout_offers import FORMS_OF, MESSAGES, offers_of, words_of
-from webapp.web.payout_view import view_of
+from webapp.web.payout_view import PayoutView, view_of
 from webapp.web.presses import press_once, press_repeatable
 from webapp.web.states import state_look
 
@@ -69,7 +77,7 @@ def payout(payout_id: uuid.UUID) -> ResponseReturnValue:
 @bp.post("/payouts/<uuid:payout_id>/do/<action>")
 @roles(Role.OPERATOR)
 def act_on_payout(payout_id: uuid.UUID, action: str) -> ResponseReturnValue:
-    """Hold it, let it go, approve it, give it back, send it again, or raise its fee."""
+    """Hold it, let it go, approve it, give it back, send it again, raise its fee, or say what has paid it."""
     try:
         wanted = PayoutAction(action)
     except ValueError:
@@ -97,7 +105,13 @@ def act_on_payout(payout_id: uuid.UUID, action: str) -> ResponseReturnValue:
     return done(location, "operations_payout", message=MESSAGES[wanted], **_context(payout_id))
 
 
-_FORMS: dict[str, type[PageForm]] = {"confirm": ConfirmForm, "because": BecauseForm, "rate": RateForm}
+_FORMS: dict[str, type[PageForm]] = {
+    "confirm": ConfirmForm,
+    "because": BecauseForm,
+    "rate": RateForm,
+    "evidence": EvidenceForm,
+    "evidence_because": EvidenceBecauseForm,
+}
 _OF_THE_BOOKS = (PayoutAction.HOLD, PayoutAction.RESUME, PayoutAction.APPROVE)
 
 
@@ -118,6 +132,17 @@ def _do(action: PayoutAction, payout_id: uuid.UUID, form: Any) -> None:
             operations.rebroadcast(payout_id)
         case PayoutAction.RAISE_FEE:
             operations.raise_fee(payout_id, Amount.parse(form.rate.data, field="rate"))
+        case PayoutAction.ACCEPT:
+            operations.accept(payout_id, *_read(form))
+        case PayoutAction.QUEUE_AGAIN:
+            operations.queue_again(payout_id, *_read(form))
+        case PayoutAction.RETURN_UNPAID:
+            operations.return_unpaid(payout_id, *_read(form), form.reason.data)
+
+
+def _read(form: Any) -> tuple[str, Amount]:
+    """The evidence that the page showed."""
+    return form.txid.data or "", Amount.parse(form.share.data or "", field="share", allow_zero=True)
 
 
 def _page(
@@ -133,17 +158,32 @@ def _context(payout_id: uuid.UUID, sent: dict[PayoutAction, PageForm] | None = N
     found = inspection.get_payout(session, payout_id)
     view = view_of(found, is_for_operator=True)
     raise_offer = inspection.offer_raise(session, settings, view.found)
-    offers = [offer for offer in offers_of(view, raise_offer) if _is_ours_to_decide(offer.action, found)]
+    evidence = _evidence(view)
+    possible = offers_of(view, raise_offer, evidence)
+    offers = [offer for offer in possible if _is_ours_to_decide(offer.action, found)]
     forms = {offer.action: _FORMS[offer.form](formdata=None, prefix=offer.action.value) for offer in offers}
     if raise_offer and PayoutAction.RAISE_FEE in forms:
         forms[PayoutAction.RAISE_FEE]["rate"].data = str(raise_offer.rate)
     return {
         "view": view,
+        "evidence": evidence,
         "offers": offers,
         "forms": forms | (sent or {}),
         "actions": operator_actions.of_subject(session, subject_of(payout_id)),
         "words_of": words_of,
     }
+
+
+def _evidence(view: PayoutView) -> Evidence | None:
+    """What another transaction pays, where that is in question; None while the daemon cannot say."""
+    if not view.is_in_question or view.reach.reach is Reach.DAEMON_DOWN:
+        return None
+    held = services()
+    operations = PayoutOperations(db_session(), held.settings, held.daemon, current_user.actor)
+    try:
+        return operations.evidence(view.payout.id)
+    except WalletIntegrationError:
+        return None
 
 
 def _is_ours_to_decide(action: PayoutAction, found: Payout) -> bool:

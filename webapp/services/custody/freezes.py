@@ -1,17 +1,22 @@
-"""Frozen wallets: nothing leaves one until an operator gives it back; coins still arrive."""
+"""Frozen wallets: nothing leaves one until an operator gives it back; coins still arrive.
+
+Coins of escrows that were on their way out through the wallet wait in it, and go on when it is given back.
+"""
 
 from __future__ import annotations
 
 from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from webapp.config import Settings
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import NotFoundError
 from webapp.domain.reasons import checked_reason
 from webapp.domain.roles import Actor
 from webapp.models import Payout, Wallet
 from webapp.models.compare_and_set import changes_one_row
-from webapp.services import operator_actions
+from webapp.services import held_back_refunds, operator_actions
+from webapp.services.escrow_funding import lock_escrows
 from webapp.services.unit_of_work import unit_of_work
 
 # What the record of operators' actions calls a freeze.
@@ -32,17 +37,20 @@ def freeze(session: Session, actor: Actor, wallet_id: int, reason: str) -> bool:
     return True
 
 
-def unfreeze(session: Session, actor: Actor, wallet_id: int, reason: str) -> bool:
-    """Give the wallet back to its owner. False when it was not frozen.
+def unfreeze(session: Session, settings: Settings, actor: Actor, wallet_id: int, reason: str) -> bool:
+    """Give the wallet back to its owner, and send home what it kept back of refunds. False when it was not frozen.
 
     Raises NotFoundError, ValidationError, and PermissionDeniedError to an owner who is an operator.
     """
     reason = checked_reason(reason)
     actor.require_not_own("the wallet", wallet_id)
     with unit_of_work(session):
+        # Everybody takes an escrow before a wallet.
+        lock_escrows(session, held_back_refunds.waiting(session, wallet_id))
         if not _set(session, wallet_id, is_frozen=False):
             return False
         operator_actions.record(session, actor, "unfreeze_wallet", subject_of(wallet_id), reason=reason)
+        held_back_refunds.send(session, settings, wallet_id)
     return True
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Row, Select, func, select
+from sqlalchemy import ColumnElement, Row, Select, func, select
 from sqlalchemy.orm import Session
 
 from webapp.config import WalletSettings
@@ -26,10 +26,15 @@ class Outlook:
 
 def due(*columns: Any) -> Select[Any]:
     """The payouts that may be claimed now. Nothing leaves a frozen wallet, not even what was asked for before."""
-    frozen = select(Wallet.id).where(Wallet.is_frozen.is_(True))
     return select(*columns).where(
-        Payout.status == "queued", Payout.next_attempt_at <= utcnow(), Payout.wallet_id.not_in(frozen)
+        Payout.status == "queued", Payout.next_attempt_at <= utcnow(), is_not_frozen()
     )
+
+
+def is_not_frozen() -> ColumnElement[bool]:
+    """Payouts of wallets that are not frozen, and those of the community fund, which has no wallet."""
+    frozen = select(Wallet.id).where(Wallet.is_frozen.is_(True))
+    return Payout.wallet_id.is_(None) | Payout.wallet_id.not_in(frozen)
 
 
 def may_claim(session: Session, settings: WalletSettings) -> bool:

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from webapp.config import Settings
 from webapp.domain import accounts
 from webapp.domain.exceptions import PayoutStateError
-from webapp.domain.money import Amount
+from webapp.domain.money import ZERO, Amount
 from webapp.domain.payout_states import PayoutStatus
 from webapp.ledger.journal import Move, post
 from webapp.models import ChainTransaction, Payout
@@ -140,7 +140,7 @@ class Cancellation:
 
     def _leave_to_spender(self, payout: Payout, parent: ChainTransaction, note: Note) -> None:
         """Something has spent its inputs already. What that pays decides, when it is deep enough."""
-        spender = find_spender(self._session, self._daemon, parent)
+        spender = find_spender(self._session, self._daemon, parent, payout)
         if spender is None:
             raise PayoutStateError(
                 "Its coins come from a transaction that the network does not have at present: send that one again, or "
@@ -149,8 +149,8 @@ class Cancellation:
         paid = find_payments(spender.transaction, [payout])
         if paid.output_index:
             raise PayoutStateError(
-                f"Transaction {spender.transaction.txid} has spent its coins and pays its address: compare them by "
-                "hand before anything else."
+                f"Transaction {spender.transaction.txid} has spent its coins and pays its address: say first whether "
+                "that has paid it."
             )
         is_final = spender.confirmations >= self._settings.payout_confirmations
         if not is_final or not self._pays_others(spender, parent):
@@ -169,6 +169,9 @@ class Cancellation:
         """A transaction that pays some of the batch is final, and pays nothing to this one's address."""
         with unit_of_work(self._session):
             self._mark(payout, parent)
+            # Should the chain hold the parent after all, what it pays to this address is nobody's.
+            self._session.refresh(parent)
+            parent.amount += payout.net or ZERO
             if payout.fee_paid_by == "fund" and payout.fee:
                 move = Move(accounts.PAYOUTS_IN_FLIGHT, accounts.FUND, payout.fee)
                 post(self._session, f"payout:{payout.id}:fee_return", "fee_return", [move])

@@ -15,8 +15,9 @@ from sqlalchemy.orm import Session
 from webapp.config import Settings
 from webapp.domain.clock import utcnow
 from webapp.domain.payout_states import PASSING, PayoutStatus, state_of
-from webapp.models import Alert, Payout, Wallet
+from webapp.models import Alert, Payout
 from webapp.services.payouts import halts as payout_halts
+from webapp.services.payouts.batching import is_not_frozen
 from webapp.services.unit_of_work import unit_of_work
 
 KIND = "payout_stuck"
@@ -98,11 +99,10 @@ class DeadlineWatch:
 
     def _findings(self, status: PayoutStatus, now: datetime) -> list[_Finding]:
         is_late = _is_late_in(status, self._settings, now)
-        frozen = select(Wallet.id).where(Wallet.is_frozen.is_(True))
         statement = select(Payout).where(is_late)
         if status is PayoutStatus.QUEUED:
             # Nothing leaves a frozen wallet, and operators froze it.
-            statement = statement.where(Payout.wallet_id.not_in(frozen))
+            statement = statement.where(is_not_frozen())
         late = self._session.scalars(
             statement.order_by(Payout.status_since, Payout.id)
             .limit(MANY + 1)
@@ -114,7 +114,7 @@ class DeadlineWatch:
 
     def _of_one(self, payout: Payout, now: datetime) -> _Finding:
         since = _since(payout)
-        detail = f"{payout.gross} FLOP of wallet {payout.wallet_id} {_so_long(payout.status, since, now)}"
+        detail = f"{payout.gross} FLOP of {payout.source_name} {_so_long(payout.status, since, now)}"
         reason = f": {payout.reason}" if payout.reason else ""
         return _Finding(f"payout:{payout.id}:{payout.status}", since, detail + reason)
 

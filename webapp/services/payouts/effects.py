@@ -110,6 +110,22 @@ class PayoutEffects:
             payout.status, payout.status_since, payout.reason = "confirmed", now, "final"
             record(self._session, payout, "payout_confirmed", detail)
         self._write_off_dust(transaction, payouts)
+        if transaction.amount:
+            key = f"transaction:{transaction.id}:elsewhere{_round(transaction.times_undone)}"
+            post(self._session, key, "foreign_payment", [_elsewhere(transaction)])
+
+    def settle_one_more(self, transaction: ChainTransaction, payout: Payout) -> None:
+        """A final transaction has paid this payout, too: its part of what was booked as nobody's is the payout's."""
+        assert payout.net is not None and payout.fee is not None, "a signed payout has both"
+        part = min(payout.net, transaction.amount)
+        moves = [
+            Move(accounts.CHAIN, accounts.LOSSES, part),
+            Move(accounts.NETWORK_FEES, accounts.LOSSES, payout.fee),
+        ]
+        if part or payout.fee:
+            post(self._session, f"payout:{payout.id}:accept:{transaction.id}", "payout_accept", moves)
+        transaction.amount -= part
+        self._settle(payout)
 
     def unsettle(self, transaction: ChainTransaction) -> None:
         """See `Effects`: what the network had taken is in flight again."""
@@ -125,6 +141,9 @@ class PayoutEffects:
         if moves:
             key = f"transaction:{transaction.id}:dust_undo:{transaction.times_undone}"
             post(self._session, key, "dust_change", moves)
+        if transaction.amount:
+            key = f"transaction:{transaction.id}:elsewhere_undo:{transaction.times_undone}"
+            post(self._session, key, "foreign_payment", [_elsewhere(transaction).reversed()])
 
     def _settle(self, payout: Payout) -> None:
         key = f"payout:{payout.id}:settle{_round(payout.times_undone)}"
@@ -205,6 +224,11 @@ def _dust(transaction: ChainTransaction, payouts: list[Payout]) -> list[Move]:
     if not beyond:
         return []
     return [move if beyond > 0 else move.reversed()]
+
+
+def _elsewhere(transaction: ChainTransaction) -> Move:
+    """What a transaction that we did not make took of our coins to others than our payees and the miners."""
+    return Move(accounts.LOSSES, accounts.CHAIN, transaction.amount)
 
 
 def _round(times_undone: int) -> str:

@@ -8,7 +8,7 @@ that the chain holds after all, has paid what others may pay or have paid again:
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import select, update
@@ -26,11 +26,21 @@ from webapp.services.daemon.answers import Tip
 from webapp.services.daemon.wallet import DaemonWallet
 from webapp.services.payouts import halts as payout_halts
 from webapp.services.payouts.effects import UNDONE, Effects
+from webapp.services.payouts.spender_search import find_twin
+from webapp.services.payouts.transactions import UNSETTLED, sharing_a_coin
 from webapp.services.unit_of_work import unit_of_work
 
 log = structlog.get_logger(__name__)
 
 HALT_CAUSE = "reorganisation"
+
+
+class _Found(NamedTuple):
+    """Where the chain has a transaction that was given up, and under which id."""
+
+    txid: str
+    confirmations: int
+    block_hash: str | None
 
 
 class FinalityWatch:
@@ -109,40 +119,52 @@ class FinalityWatch:
         log.error("final_transaction_undone", kind=row.kind, txid=row.txid)
 
     def _check_given_up(self, rows: Sequence[ChainTransaction]) -> None:
-        """`confirmations` says of such a row whether it was found in the chain, and booked."""
+        """`confirmations` says of such a row whether it was found in the chain, and booked.
+
+        It may come back as a twin, which has paid the same people under an id of its own.
+        """
         known = self._daemon.get_transactions({row.txid for row in rows})
         for row in rows:
-            state = known.get(row.txid, {"confirmations": 0})
-            if (state["confirmations"] > 0) != (row.confirmations > 0):
-                self._book_given_up(row, state["confirmations"], state.get("blockhash"))
+            found = _in_block(known.get(row.txid)) or self._twin_of(row)
+            if (found is not None) != (row.confirmations > 0):
+                self._book_given_up(row, found)
 
-    def _book_given_up(self, row: ChainTransaction, confirmations: int, block_hash: str | None) -> None:
-        is_back = confirmations > 0
+    def _twin_of(self, row: ChainTransaction) -> _Found | None:
+        twin = find_twin(self._daemon, row)
+        return _Found(twin.transaction.txid, twin.confirmations, twin.block_hash) if twin else None
+
+    def _book_given_up(self, row: ChainTransaction, found: _Found | None) -> None:
+        is_back = found is not None
         moves = self._losses(row)
         with step(Step.TRANSACTION_REOPEN), unit_of_work(self._session):
-            if is_back and self._has_heir(row):
+            if found is not None and self._has_heir(row, found.txid):
                 return
             if not self._change(
                 row,
-                confirmations=max(confirmations, 0),
-                block_hash=block_hash,
+                confirmations=found.confirmations if found else 0,
+                block_hash=found.block_hash if found else None,
                 times_undone=row.times_undone + (not is_back),
             ):
                 return
             event = f"came_back:{row.times_undone}" if is_back else f"gone_again:{row.times_undone}"
             moves = moves if is_back else [move.reversed() for move in moves]
             post(self._session, f"transaction:{row.id}:{event}", "transaction_came_back", moves)
-            if is_back:
-                self._warn(row)
+            if found is not None:
+                self._warn(row, found.txid)
         log.error("given_up_transaction", what=event, kind=row.kind, txid=row.txid)
 
-    def _has_heir(self, row: ChainTransaction) -> bool:
-        """Whether the transaction that was made in its place has adopted it: then it is in the books there."""
-        heir = select(ChainTransaction.id).where(
-            ChainTransaction.txid == row.txid,
-            ChainTransaction.id != row.id,
-            ChainTransaction.status != "replaced",
+    def _has_heir(self, row: ChainTransaction, txid: str) -> bool:
+        """Whether the transaction that was made in its place has adopted it, and has it in the books there.
+
+        One that is on its way with a coin of it adopts it with the next look, or is given up and no heir any more.
+        """
+        has_adopted = (ChainTransaction.txid == txid) & (ChainTransaction.status != "replaced")
+        may_adopt = (
+            (ChainTransaction.kind == "payouts")
+            & ChainTransaction.status.in_(UNSETTLED)
+            & ChainTransaction.id.in_(sharing_a_coin(row))
         )
+        heir = select(ChainTransaction.id).where(ChainTransaction.id != row.id, has_adopted | may_adopt)
         return self._session.execute(heir.limit(1)).first() is not None
 
     def _losses(self, row: ChainTransaction) -> list[Move]:
@@ -156,10 +178,11 @@ class FinalityWatch:
             moves.append(Move(accounts.LOSSES, accounts.CHAIN, paid))
         return moves
 
-    def _warn(self, row: ChainTransaction) -> None:
+    def _warn(self, row: ChainTransaction, txid: str) -> None:
         """Its payees have its money; whoever was paid for the second time has it twice. What still waits may not go."""
+        under = "" if txid == row.txid else f", as {txid}"
         detail = (
-            f"transaction {row.txid} was given up ({row.reason}), and the chain has it after all: "
+            f"transaction {row.txid} was given up ({row.reason}), and the chain has it after all{under}: "
             "compare what its payees got with what was sent to them since"
         )
         payout_halts.raise_alert(self._session, "transaction_came_back", row.txid, detail)
@@ -181,3 +204,9 @@ class FinalityWatch:
         )
         self._session.refresh(row)
         return is_changed
+
+
+def _in_block(known: dict[str, Any] | None) -> _Found | None:
+    if known is None or known["confirmations"] <= 0:
+        return None
+    return _Found(known["txid"], known["confirmations"], known.get("blockhash"))

@@ -9,6 +9,7 @@ from sqlalchemy import ColumnElement, delete, select, update
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
+from webapp.domain import accounts
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import (
     RpcAuthenticationError,
@@ -17,16 +18,20 @@ from webapp.domain.exceptions import (
     RpcUnknownOutcomeError,
 )
 from webapp.domain.failpoints import Step, step
-from webapp.models import ChainTransaction, ChainTransactionInput
+from webapp.domain.money import ZERO, Amount
+from webapp.ledger import pooled
+from webapp.models import ChainTransaction, ChainTransactionInput, Payout
 from webapp.models.compare_and_set import changes_one_row
 from webapp.services.daemon.answers import DecodedTransaction, Tip
 from webapp.services.daemon.wallet import DaemonWallet
 from webapp.services.payouts.effects import Effects, PayoutEffects, UpkeepEffects
 from webapp.services.payouts.finality import FinalityWatch
+from webapp.services.payouts.foreign_cost import cost_of
+from webapp.services.payouts.foreign_payments import ASKS_OPERATOR, is_written_down
 from webapp.services.payouts.halts import keeps_back, raise_alert
 from webapp.services.payouts.payments import Payments
 from webapp.services.payouts.spender_search import Spender, find_spender, look_at_inputs
-from webapp.services.payouts.transactions import UNSETTLED
+from webapp.services.payouts.transactions import UNSETTLED, sharing_a_coin
 from webapp.services.unit_of_work import unit_of_work
 
 log = structlog.get_logger(__name__)
@@ -115,7 +120,7 @@ class TransactionFollower:
             self._judge_spender(transaction, spender)
         elif lost is not None:
             self._replace(transaction, f"its input {lost.txid}:{lost.vout} was undone by the chain")
-        elif not self._is_being_cancelled(transaction):
+        elif not self.has_rival(transaction):
             self.broadcast(transaction)
 
     def _judge_spender(self, transaction: ChainTransaction, spender: Spender) -> None:
@@ -124,29 +129,40 @@ class TransactionFollower:
         paid = self._effects(transaction).payments_in(transaction, ours, spender.transaction)
         self._session.commit()
         theirs = spender.transaction.txid
-        if paid.is_complete:
+        # One that is written down already is not adopted once more: what it cost is in the books.
+        is_known = not paid.is_twin and is_written_down(self._session, theirs)
+        self._session.commit()
+        if paid.is_complete and not is_known:
             self._adopt(transaction, spender, paid, ours)
-        elif paid.is_partial:
-            reason = f"{theirs} spent its inputs and pays some of its payees: compare them by hand"
+        elif paid.output_index:
+            reason = f"{theirs} has spent its coins and pays some of its payees: {ASKS_OPERATOR}"
             self._mark(transaction, "unknown", reason)
             with unit_of_work(self._session):
                 raise_alert(self._session, "payout_conflict", transaction.txid, reason)
         elif spender.confirmations >= self._settings.payout_confirmations:
             self._replace(transaction, f"its inputs were spent by {theirs}")
-        elif not self._is_being_cancelled(transaction):
+        elif not self.has_rival(transaction):
             reason = (
                 f"{theirs} has taken its coins and pays something else; it is given up when that is final"
             )
             self._mark(transaction, "unknown", reason)
 
-    def _is_being_cancelled(self, transaction: ChainTransaction) -> bool:
-        """Whether another transaction is on its way that takes this one's coins: sending both would be a race."""
-        cancel = select(ChainTransaction.id).where(
-            ChainTransaction.parent_id == transaction.id,
-            ChainTransaction.kind == "cancel",
-            ChainTransaction.status.in_(UNSETTLED),
+    def has_rival(self, transaction: ChainTransaction) -> bool:
+        """Whether another transaction takes this one's coins: sending both would be a race. Ends what was being read.
+
+        A younger one that pays people and spends a coin of this one was made by somebody else, and counted as theirs:
+        even if the chain has just undone it, what this one pays may have been paid otherwise since.
+        """
+        is_cancel = (ChainTransaction.kind == "cancel") & (ChainTransaction.parent_id == transaction.id)
+        is_foreign = (
+            (ChainTransaction.kind == "payouts")
+            & (ChainTransaction.id > transaction.id)
+            & ChainTransaction.id.in_(sharing_a_coin(transaction))
         )
-        found = self._session.execute(cancel.limit(1)).first()
+        rival = select(ChainTransaction.id).where(
+            is_cancel | is_foreign, ChainTransaction.status != "replaced"
+        )
+        found = self._session.execute(rival.limit(1)).first()
         self._session.commit()
         return found is not None
 
@@ -158,13 +174,22 @@ class TransactionFollower:
         Its bytes become the stored ones: what is built on its change is valid with no others.
         """
         old_txid, theirs = transaction.txid, spender.transaction
+        fee, elsewhere = self._cost(transaction, spender, paid)
         with step(Step.TRANSACTION_ADOPT), unit_of_work(self._session):
+            if not paid.is_twin:
+                # One at a time: another batch, or an operator, may be writing the same one down at this moment.
+                pooled.lock(self._session, accounts.FUND)
+                if is_written_down(self._session, theirs.txid):
+                    return
             if not self._change(
                 transaction,
+                # With its reason an operator's decision about its payouts changes, and so what was compared here.
+                ChainTransaction.reason == transaction.reason,
                 status="broadcast",
                 txid=theirs.txid,
                 signed_hex=spender.signed_hex,
-                fee=spender.fee or transaction.fee,
+                fee=fee,
+                amount=elsewhere,
                 size=theirs.size,
                 change_index=_change_in(theirs, ours, transaction.change_index),
                 confirmations=max(spender.confirmations, 0),
@@ -174,8 +199,23 @@ class TransactionFollower:
             if not paid.is_twin:
                 self._change_inputs(transaction, theirs)
             self._effects(transaction).adopt(transaction, paid)
+            if elsewhere and not paid.is_twin:
+                self._warn_of_cost(theirs.txid, elsewhere)
         log.warning("twin_adopted", ours=old_txid, theirs=theirs.txid)
         self._daemon.unlock_inputs(sorted(set(ours.inputs) - set(theirs.inputs)))
+
+    def _cost(self, transaction: ChainTransaction, spender: Spender, paid: Payments) -> tuple[Amount, Amount]:
+        """The fee, and what goes to others than our payees. A twin costs what ours did."""
+        if paid.is_twin:
+            return spender.fee or transaction.fee, transaction.amount
+        payouts = select(Payout.net).where(Payout.transaction_id == transaction.id)
+        nets: Amount = sum((net for net in self._session.scalars(payouts) if net), start=ZERO)
+        cost = cost_of(self._session, spender, nets)
+        return cost.fee, cost.elsewhere
+
+    def _warn_of_cost(self, txid: str, elsewhere: Amount) -> None:
+        detail = f"{txid} has paid payees of ours, and taken {elsewhere} FLOP more to others: a loss"
+        raise_alert(self._session, "payout_conflict", txid, detail)
 
     def _change_inputs(self, transaction: ChainTransaction, theirs: DecodedTransaction) -> None:
         """What was sent by hand may spend other coins besides."""

@@ -85,13 +85,13 @@ def get_payout(session: Session, payout_id: uuid.UUID) -> Payout:
 def inspect(session: Session, settings: Settings, payout: Payout) -> Inspection:
     """Everything about one payout, from a fixed number of queries."""
     due_at = deadlines.due_at(payout, settings)
-    is_frozen = session.execute(select(Wallet.is_frozen).where(Wallet.id == payout.wallet_id)).scalar_one()
+    is_frozen = session.execute(select(Wallet.is_frozen).where(Wallet.id == payout.wallet_id)).scalar()
     return Inspection(
         payout=payout,
         due_at=due_at,
         is_late=due_at is not None and due_at < utcnow(),
         halts=payout_halts.standing(session),
-        is_frozen=is_frozen,
+        is_frozen=bool(is_frozen),
         own=_own_transactions(session, payout),
         mates=_count_mates(session, payout),
     )

@@ -1,4 +1,4 @@
-"""What operators do to one payout: hold it, let it go, give it back, send it again, raise its fee.
+"""What operators do to one payout: hold it, let it go, give it back, send it again, raise its fee, say what paid it.
 
 Which action a state allows stands in `domain/payout_states`; what the chain has to say is asked when it is done. Every
 action is recorded with what it changes, and on the timeline of the escrow that the payout comes from. Done twice, by
@@ -34,6 +34,7 @@ from webapp.services.payouts import queue
 from webapp.services.payouts.cancellation import Cancellation, is_being_cancelled
 from webapp.services.payouts.fee_bump import FeeBump
 from webapp.services.payouts.follower import TransactionFollower
+from webapp.services.payouts.foreign_payments import Evidence, ForeignPayments
 from webapp.services.unit_of_work import unit_of_work
 
 _PRIVATE = ("reason", "address")
@@ -66,6 +67,7 @@ class PayoutOperations:
         self._daemon = daemon
         self._fee_bump = FeeBump(session, settings, daemon)
         self._cancellation = Cancellation(session, settings, daemon)
+        self._foreign = ForeignPayments(session, settings, daemon)
         self._follower = TransactionFollower(session, settings, daemon)
 
     def hold(self, payout_id: uuid.UUID, reason: str) -> Payout:
@@ -113,9 +115,9 @@ class PayoutOperations:
         """Send the stored bytes again. The payout says what came of it."""
         payout = self._require(payout_id, PayoutAction.REBROADCAST)
         transaction = _transaction_of(payout)
-        if is_being_cancelled(self._session, payout):
+        if self._follower.has_rival(transaction):
             raise PayoutStateError(
-                "The payout is being taken back: its transaction and the one that makes it impossible must not race."
+                "The payout is being taken back, or another transaction has taken its coins: the two must not race."
             )
         if payout_halts.keeps_back(self._session, transaction):
             raise PayoutStateError(
@@ -141,6 +143,49 @@ class PayoutOperations:
             self._record(payout, "raise_fee", "payout_fee_raised", txid=child.txid, cost=child.fee)
 
         self._fee_bump.raise_fee(parent, rate_per_kb, also=record)
+        return payout
+
+    def evidence(self, payout_id: uuid.UUID) -> Evidence | None:
+        """What the transaction that has taken its coins pays to its destination; None when nobody is to decide.
+
+        Raises NotFoundError, or a WalletIntegrationError.
+        """
+        payout = self._session.get(Payout, payout_id, populate_existing=True)
+        if payout is None:
+            raise NotFoundError("there is no such payout")
+        return self._foreign.look(payout)
+
+    def accept(self, payout_id: uuid.UUID, txid: str, share: Amount) -> Payout:
+        """Count `share` of what the transaction `txid` pays, which is the evidence that was read, as this payout."""
+        payout = self._require(payout_id, PayoutAction.ACCEPT)
+
+        def note(found: Evidence) -> None:
+            detail = {"paid": found.share, "missing": found.missing, **_read(found)}
+            self._record(payout, "accept", "payout_accepted", **detail)
+
+        self._foreign.accept(payout, txid, share, note)
+        return payout
+
+    def queue_again(self, payout_id: uuid.UUID, txid: str, share: Amount) -> Payout:
+        """Say that the transaction `txid`, whatever it pays to the destination, is not this payout, and pay it."""
+        payout = self._require(payout_id, PayoutAction.QUEUE_AGAIN)
+
+        def note(found: Evidence) -> None:
+            self._record(payout, "queue_again", "payout_requeued", not_counted=found.share, **_read(found))
+
+        self._foreign.queue_again(payout, txid, share, note)
+        return payout
+
+    def return_unpaid(self, payout_id: uuid.UUID, txid: str, share: Amount, reason: str) -> Payout:
+        """Say the same, and give the money back. The payee reads the reason."""
+        reason = checked_reason(reason)
+        payout = self._require(payout_id, PayoutAction.RETURN_UNPAID)
+
+        def note(found: Evidence) -> None:
+            detail = {"reason": reason, "not_counted": found.share, **_read(found)}
+            self._record(payout, "return_unpaid", "payout_return_requested", **detail)
+
+        self._foreign.give_back(payout, txid, share, reason, note)
         return payout
 
     def _return_at_once(self, payout: Payout, reason: str) -> Payout:
@@ -204,6 +249,11 @@ class PayoutOperations:
 
 def _words(status: str) -> str:
     return status.replace("_", " ")
+
+
+def _read(found: Evidence) -> dict[str, Any]:
+    """What an operator had before their eyes when they decided."""
+    return {"txid": found.txid, "confirmations": found.confirmations, "to_address": found.paid}
 
 
 def _transaction_of(payout: Payout) -> ChainTransaction:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from webapp.domain.addresses import destination
+from webapp.domain.money import ZERO, Amount
 from webapp.models import Payout
 from webapp.services.daemon.answers import DecodedTransaction
 
@@ -27,6 +28,15 @@ class Payments:
 def is_twin(ours: DecodedTransaction, theirs: DecodedTransaction) -> bool:
     """Whether it spends and pays the very same."""
     return set(ours.inputs) == set(theirs.inputs) and ours.outputs == theirs.outputs
+
+
+def paid_to(transaction: DecodedTransaction, address: str) -> Amount:
+    """All that a transaction pays to where the address leads, however it is spelled."""
+    payee = destination(address)
+    there = (
+        each.amount for each in transaction.outputs if each.address and destination(each.address) == payee
+    )
+    return sum(there, start=ZERO)
 
 
 def find_payments(transaction: DecodedTransaction, payouts: Sequence[Payout]) -> Payments:

@@ -49,7 +49,7 @@ def preview_withdrawal(session: Session, settings: Settings, wallet_id: int, amo
         raise NotFoundError(f"there is no wallet {wallet_id}")
     figures = daemon_figures.look(session)
     rate = figures.fee_rate if figures else settings.wallet.fee_rate_per_kb
-    fee = _estimated_fee(settings, figures, rate, amount)
+    fee = estimated_fee(settings, figures, rate, amount)
     is_borne = settings.wallet.fee_paid_by == "recipient"
     remaining = limits.remaining(session, settings, wallet.user_id)
     return Preview(
@@ -67,12 +67,15 @@ def preview_withdrawal(session: Session, settings: Settings, wallet_id: int, amo
     )
 
 
-def _estimated_fee(settings: Settings, figures: DaemonFigures | None, rate: Amount, amount: Amount) -> Amount:
-    """The fee of a transaction with one payee, change, and coins of the size that they have on average."""
+def estimated_fee(
+    settings: Settings, figures: DaemonFigures | None, rate: Amount, amount: Amount, payees: int = 1
+) -> Amount:
+    """The fee of a transaction that pays `amount` in all, with change, of coins of the size they have on average."""
     inputs = 1
     if figures and figures.balance:
         inputs = max(1, -(-amount.base_units * figures.coins // figures.balance.base_units))
-    return min(fee_of(estimate_size(inputs, 2), rate), settings.wallet.max_fee_per_payout)
+    highest = Amount(settings.wallet.max_fee_per_payout.base_units * payees)
+    return min(fee_of(estimate_size(inputs, payees + 1), rate), highest)
 
 
 def _obstacles(

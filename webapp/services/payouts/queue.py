@@ -56,7 +56,7 @@ class PayoutQueue:
             raise InvalidAmountError(f"amount: {message}", fields={"amount": message})
         with unit_of_work(self._session):
             status = limits.admit(self._session, self._settings, wallet_id, amount)
-            return self._enter(status, wallet_id, address, amount, actor, None)
+            return self._enter(status, wallet_id, address, amount, actor.name, None)
 
     def queue_earning(self, wallet_id: int, amount: Amount, escrow_id: uuid.UUID) -> Payout | None:
         """Queue what a release earned, when its wallet wants that, in the release's unit of work.
@@ -65,13 +65,39 @@ class PayoutQueue:
         leave at present.
         """
         wallet = self._session.get_one(Wallet, wallet_id, populate_existing=True)
-        if not wallet.payout_address or wallet.is_frozen or amount < self._wallet_settings.min_payout:
+        if not wallet.payout_address:
             return None
-        try:
-            status = limits.admit(self._session, self._settings, wallet_id, amount)
-        except WithdrawalLimitError:
+        return self._leave_if_possible(wallet, wallet.payout_address, amount, escrow_id)
+
+    def queue_share(
+        self, wallet_id: int, address: str, amount: Amount, asked_by: str = WORKER.name
+    ) -> Payout | None:
+        """Send a node's share of an airdrop to where the node wants it, in the caller's unit of work.
+
+        `asked_by` gave the airdrop: if the share has to be approved, that is for another operator.
+
+        It is in the wallet's balance already, and stays there (None) when the wallet is frozen, when it is too little
+        to be sent, or more than may leave at present. Raises InsufficientFundsError when it has been spent meanwhile.
+        """
+        wallet = self._session.get_one(Wallet, wallet_id, populate_existing=True)
+        return self._leave_if_possible(wallet, address, amount, None, asked_by)
+
+    def queue_gift(self, address: str, amount: Amount, asked_by: str = WORKER.name) -> Payout | None:
+        """Send coins of the community fund to an address that has no wallet here, in the caller's unit of work.
+
+        The caller's journal entry moves `amount` from the fund into `payouts_in_flight`. None when it is too little to
+        be sent; more than `custody.approval_above` waits for the approval of an operator other than `asked_by`, who
+        gives it. Raises InvalidAddressError.
+        """
+        check_address(address, self._wallet_settings.network)
+        if amount < self._wallet_settings.min_payout:
             return None
-        return self._enter(status, wallet_id, wallet.payout_address, amount, WORKER, escrow_id)
+        limit = self._settings.custody.approval_above
+        status = "awaiting_approval" if limit is not None and amount > limit else "queued"
+        payout = self._made(status, None, address, amount, asked_by, None)
+        self._session.add(payout)
+        self._session.flush()
+        return payout
 
     def queue_refund(
         self, wallet_id: int, address: str, amount: Amount, escrow_id: uuid.UUID
@@ -88,7 +114,7 @@ class PayoutQueue:
             status = limits.admit(self._session, self._settings, wallet_id, amount)
         except WithdrawalLimitError:
             status = "awaiting_approval"
-        return self._enter(status, wallet_id, address, amount, WORKER, escrow_id)
+        return self._enter(status, wallet_id, address, amount, WORKER.name, escrow_id)
 
     def redirect(self, payout_id: uuid.UUID, wallet_ids: frozenset[int], address: str) -> Payout:
         """Change the destination while nobody has claimed the payout. Raises PayoutStateError afterwards.
@@ -121,6 +147,22 @@ class PayoutQueue:
             return_to_wallet(self._session, payout, "taken back by its owner")
         return payout
 
+    def _leave_if_possible(
+        self,
+        wallet: Wallet,
+        address: str,
+        amount: Amount,
+        escrow_id: uuid.UUID | None,
+        asked_by: str = WORKER.name,
+    ) -> Payout | None:
+        if wallet.is_frozen or amount < self._wallet_settings.min_payout:
+            return None
+        try:
+            status = limits.admit(self._session, self._settings, wallet.id, amount)
+        except WithdrawalLimitError:
+            return None
+        return self._enter(status, wallet.id, address, amount, asked_by, escrow_id)
+
     def _own(self, payout_id: uuid.UUID, wallet_ids: frozenset[int]) -> Payout:
         payout = self._session.get(Payout, payout_id, populate_existing=True)
         if payout is None or payout.wallet_id not in wallet_ids:
@@ -140,38 +182,50 @@ class PayoutQueue:
         wallet_id: int,
         address: str,
         gross: Amount,
-        actor: Actor,
+        asked_by: str,
         escrow_id: uuid.UUID | None,
     ) -> Payout:
-        payout = Payout(
-            id=uuid7(),
-            wallet_id=wallet_id,
-            escrow_id=escrow_id,
-            address=address,
-            status=status,
-            requested_by=actor.name,
-            gross=gross,
-            fee_paid_by=self._wallet_settings.fee_paid_by,
-            reason=WAITING if status == "queued" else AWAITING_APPROVAL,
-        )
+        payout = self._made(status, wallet_id, address, gross, asked_by, escrow_id)
         move = Move(accounts.available(wallet_id), accounts.PAYOUTS_IN_FLIGHT, gross)
         post(self._session, f"payout:{payout.id}:queue", "payout_queue", [move])
         self._session.add(payout)
         self._session.flush()
         return payout
 
+    def _made(
+        self,
+        status: str,
+        wallet_id: int | None,
+        address: str,
+        gross: Amount,
+        asked_by: str,
+        escrow_id: uuid.UUID | None,
+    ) -> Payout:
+        return Payout(
+            id=uuid7(),
+            wallet_id=wallet_id,
+            escrow_id=escrow_id,
+            address=address,
+            status=status,
+            requested_by=asked_by,
+            gross=gross,
+            fee_paid_by=self._wallet_settings.fee_paid_by,
+            reason=WAITING if status == "queued" else AWAITING_APPROVAL,
+        )
+
 
 def return_to_wallet(session: Session, payout: Payout, reason: str) -> None:
     """Fail a payout that is provably not on the network, and give its money back, in the caller's unit of work.
 
-    Its payee reads the `reason`.
+    It goes to the wallet that it came from, or to the community fund. Its payee reads the `reason`.
     """
     payout.status, payout.status_since, payout.reason = "failed", utcnow(), reason[:500]
     payout.claim_token = payout.claimed_until = payout.transaction_id = payout.output_index = None
     payout.fee = payout.net = None
     if payout.escrow_id is not None:
         audit_trail.lock(session, payout.escrow_id)  # Everybody takes an escrow before a wallet.
-    move = Move(accounts.PAYOUTS_IN_FLIGHT, accounts.available(payout.wallet_id), payout.gross)
+    source = accounts.FUND if payout.wallet_id is None else accounts.available(payout.wallet_id)
+    move = Move(accounts.PAYOUTS_IN_FLIGHT, source, payout.gross)
     post(session, f"payout:{payout.id}:return", "payout_return", [move], even_if_frozen=True)
     record(session, payout, "payout_failed", {"reason": NOT_SENT})
 

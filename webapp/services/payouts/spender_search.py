@@ -8,28 +8,35 @@ out: moves from the wallet to itself. Of both only what we did not store is look
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import select, tuple_
 from sqlalchemy.orm import Session
 
 from webapp.domain.money import Amount
-from webapp.models import ChainTransaction, ChainTransactionInput
+from webapp.models import ChainTransaction, ChainTransactionInput, Payout
 from webapp.services.daemon.answers import DecodedTransaction, OutPoint, read_amount
 from webapp.services.daemon.wallet import DaemonWallet
+from webapp.services.payouts.payments import find_payments, is_twin
 
 CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True)
 class Spender:
-    """A transaction other than ours that spends at least one of our inputs. `fee` as far as the wallet knows it."""
+    """A transaction other than ours that spends at least one of our inputs. `fee` as far as the wallet knows it.
+
+    `lost` are the base units that the wallet has less because of it, fee and all; below zero, more.
+    """
 
     transaction: DecodedTransaction
     signed_hex: str
     confirmations: int
     fee: Amount | None
+    lost: int
+    block_hash: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,16 +73,47 @@ def look_at_inputs(daemon: DaemonWallet, transaction: ChainTransaction) -> Input
     )
 
 
-def find_spender(session: Session, daemon: DaemonWallet, transaction: ChainTransaction) -> Spender | None:
+def find_spender(
+    session: Session, daemon: DaemonWallet, transaction: ChainTransaction, payout: Payout | None = None
+) -> Spender | None:
     """What took inputs of the transaction, confirmed or else in the mempool; None when nothing did, or none is found.
 
-    Call it outside a unit of work.
+    Several may have taken one input each: then it is one that pays `payout`, or else any payout of the transaction, so
+    that nobody who was paid is overlooked; or the deepest. Call it outside a unit of work.
     """
-    if not look_at_inputs(daemon, transaction).spent:
-        return None
+    spenders = _all_spenders(session, daemon, transaction)
+    if len(spenders) > 1:
+        statement = select(Payout).where(Payout.transaction_id == transaction.id)
+        batch = session.scalars(statement.execution_options(populate_existing=True)).all()
+        session.commit()
+        for payouts in ([payout] if payout else [], batch):
+            for spender in spenders:
+                if find_payments(spender.transaction, payouts).output_index:
+                    return spender
+    return next(iter(spenders), None)
+
+
+def _all_spenders(session: Session, daemon: DaemonWallet, transaction: ChainTransaction) -> Sequence[Spender]:
+    """The deepest first. The history is read when what is near does not explain every coin that is gone."""
+    spent = set(look_at_inputs(daemon, transaction).spent)
+    if not spent:
+        return []
     near = _conflicts(daemon, transaction) | _relatives(session, transaction) | _heirs(daemon, transaction)
-    found = _best(daemon, transaction, near)
-    return found or _best(daemon, transaction, _unknown_to_us(session, daemon, transaction))
+    found = _spenders(daemon, transaction, near)
+    if spent.difference(*(each.transaction.inputs for each in found)):
+        found += _spenders(daemon, transaction, _unknown_to_us(session, daemon, transaction) - near)
+    return sorted(found, key=lambda spender: -spender.confirmations)
+
+
+def find_twin(daemon: DaemonWallet, transaction: ChainTransaction) -> Spender | None:
+    """What is the transaction in everything but its id and is in a block; None when there is no such thing.
+
+    The history is not searched: the wallet calls a twin of what it has had a conflict, and our change comes back in it.
+    """
+    near = _spenders(daemon, transaction, _conflicts(daemon, transaction) | _heirs(daemon, transaction))
+    found = [each for each in near if each.confirmations > 0]
+    ours = daemon.decode(transaction.signed_hex) if found else None
+    return next((each for each in found if ours and is_twin(ours, each.transaction)), None)
 
 
 def _points(transaction: ChainTransaction) -> list[OutPoint]:
@@ -127,19 +165,24 @@ def _unknown_to_us(session: Session, daemon: DaemonWallet, transaction: ChainTra
     return candidates
 
 
-def _best(daemon: DaemonWallet, transaction: ChainTransaction, txids: Iterable[str]) -> Spender | None:
-    """The deepest of those that spend an input and that the daemon has: in a block, or in the mempool."""
+def _spenders(daemon: DaemonWallet, transaction: ChainTransaction, txids: Iterable[str]) -> list[Spender]:
+    """Those that spend an input and that the daemon has: in a block, or in the mempool."""
     known = daemon.get_transactions(set(txids) - {transaction.txid})
     waiting = daemon.in_mempool({txid for txid, each in known.items() if each["confirmations"] == 0})
     there = [each for txid, each in known.items() if each["confirmations"] > 0 or txid in waiting]
     points = set(_points(transaction))
-    spenders = [
-        Spender(decoded, each["hex"], each["confirmations"], _fee(each))
+    return [
+        Spender(decoded, each["hex"], each["confirmations"], _fee(each), _lost(each), each.get("blockhash"))
         for each, decoded in zip(there, daemon.decode_many([each["hex"] for each in there]), strict=True)
         if points & set(decoded.inputs)
     ]
-    return max(spenders, key=lambda spender: spender.confirmations, default=None)
 
 
-def _fee(known: dict[str, object]) -> Amount | None:
+def _fee(known: dict[str, Any]) -> Amount | None:
     return read_amount(known["fee"]) if "fee" in known else None
+
+
+def _lost(known: dict[str, Any]) -> int:
+    """`amount` is what the wallet got less what it gave, without the fee, which is below zero like all that it gave."""
+    change = known["amount"] + known.get("fee", 0)
+    return read_amount(change).base_units * (1 if change < 0 else -1)

@@ -13,7 +13,8 @@ from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import TransactionError
 from webapp.ledger import pooled
 from webapp.ledger.journal import Move, post
-from webapp.models import ChainTransaction, Payout, Wallet
+from webapp.models import ChainTransaction, Payout
+from webapp.services.payouts.batching import is_not_frozen
 from webapp.services.payouts.builder import Batch
 from webapp.services.payouts.queue import record
 from webapp.services.payouts.transactions import store
@@ -67,14 +68,13 @@ def _lock_claimed(session: Session, ids: Collection[uuid.UUID], claim_token: str
 
     A wallet that was frozen meanwhile, because the chain took back what its owner is spending here, has no claim left.
     """
-    frozen = select(Wallet.id).where(Wallet.is_frozen.is_(True))
     claimed = session.scalars(
         select(Payout)
         .where(
             Payout.id.in_(ids),
             Payout.status == "claimed",
             Payout.claim_token == claim_token,
-            Payout.wallet_id.not_in(frozen),
+            is_not_frozen(),
         )
         .order_by(Payout.id)
         .with_for_update(of=Payout)

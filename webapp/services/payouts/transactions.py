@@ -5,8 +5,8 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 
-from sqlalchemy import select, true, tuple_
-from sqlalchemy.orm import Session
+from sqlalchemy import Select, select, true, tuple_
+from sqlalchemy.orm import Session, aliased
 from uuid_utils.compat import uuid7
 
 from webapp.domain import accounts
@@ -72,6 +72,16 @@ def store(
     session.add(transaction)
     session.flush()
     return transaction
+
+
+def sharing_a_coin(transaction: ChainTransaction) -> Select[uuid.UUID]:
+    """The ids of the stored transactions that spend a coin of this one, itself among them."""
+    own, other = ChainTransactionInput, aliased(ChainTransactionInput)
+    return (
+        select(other.transaction_id)
+        .join(own, (own.txid == other.txid) & (own.vout == other.vout))
+        .where(own.transaction_id == transaction.id)
+    )
 
 
 def _require_free(session: Session, inputs: tuple[OutPoint, ...], except_of: uuid.UUID | None) -> None:

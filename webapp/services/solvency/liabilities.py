@@ -4,9 +4,9 @@ To a wallet is owed what it has (`available`, `held`), what arrives (`arriving`:
 are not credited yet; what is lost of them already is not owed twice) and what it has asked out and the network does
 not have (`leaving`, with the fee inside). A payout counts as on the network when its transaction is `broadcast`: the
 daemon's wallet has let its coins go by then. `signed` and `unknown` ones, and those that another transaction is to
-make impossible, are still owed. The fund is owed what it holds, with the fees that it has set aside for such payouts,
-and without those beyond every payee's share that a transaction on the network has taken and that it pays when that is
-final.
+make impossible, are still owed. The fund is owed what it holds, with the fees that it has set aside for such payouts
+and what it gives in them itself, and without those fees beyond every payee's share that a transaction on the network
+has taken and that it pays when that is final.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _by_wallet(session: Session) -> Iterator[tuple[str, list[tuple[int, int]]]]:
         Deposit.wallet_id.is_not(None), Deposit.status != "credited", Deposit.confirmations > 0
     )
     yield "arriving", _amounts(session, arriving.group_by(Deposit.wallet_id))
-    leaving = select(Payout.wallet_id, _sum(Payout.gross)).where(_is_here())
+    leaving = select(Payout.wallet_id, _sum(Payout.gross)).where(_is_here(), Payout.wallet_id.is_not(None))
     yield "leaving", _amounts(session, leaving.group_by(Payout.wallet_id))
 
 
@@ -105,7 +105,9 @@ def _amounts(session: Session, statement: Select[Any]) -> list[tuple[int, int]]:
 
 
 def _owed_to_fund(session: Session) -> int:
-    holds = pooled.balance(session, accounts.FUND)
+    holds = pooled.balance(session, accounts.FUND) + total(
+        session, Payout.gross, _is_here(), Payout.wallet_id.is_(None)
+    )
     set_aside = total(session, Payout.fee, _is_here(), Payout.fee_paid_by == "fund")
     is_away = and_(ChainTransaction.status == "broadcast", ChainTransaction.id.not_in(cancelled()))
     taken = total(session, ChainTransaction.fee, is_away, ChainTransaction.kind == "payouts")
