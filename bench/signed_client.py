@@ -31,11 +31,27 @@ class _Message:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-class SignedClient:
-    """One connection, one key."""
+@dataclass(frozen=True)
+class Post:
+    """A signed request that waits to be sent."""
 
-    def __init__(self, host: str, port: int, key_id: str, secret: str) -> None:
-        self._connection = http.client.HTTPConnection(host, port, timeout=60)
+    path: str
+    content: bytes
+    headers: dict[str, str]
+
+
+class SignedClient:
+    """One key, and one connection, of its own or shared with other keys."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        key_id: str,
+        secret: str,
+        connection: http.client.HTTPConnection | None = None,
+    ) -> None:
+        self._connection = connection or http.client.HTTPConnection(host, port, timeout=60)
         self._origin = f"http://{host}:{port}"
         self._key_id = key_id
         self._signer = HTTPMessageSigner(
@@ -44,6 +60,12 @@ class SignedClient:
 
     def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         """POST JSON with an idempotency key. Raises RuntimeError unless the answer is a success."""
+        request = self.sign(path, body)
+        request.headers["Idempotency-Key"] = secrets.token_urlsafe(16)
+        return self.send(request)
+
+    def sign(self, path: str, body: dict[str, Any]) -> Post:
+        """A POST of JSON, signed now."""
         content = json.dumps(body).encode()
         digest = b64encode(hashlib.sha256(content).digest()).decode()
         message = _Message("POST", self._origin + path, {"Content-Digest": f"sha-256=:{digest}:"})
@@ -56,12 +78,11 @@ class SignedClient:
             include_alg=True,
             use_existing_digest=True,
         )
-        headers = {
-            **message.headers,
-            "Content-Type": "application/json",
-            "Idempotency-Key": secrets.token_urlsafe(16),
-        }
-        self._connection.request("POST", path, content, headers)
+        return Post(path, content, {**message.headers, "Content-Type": "application/json"})
+
+    def send(self, request: Post) -> dict[str, Any]:
+        """Send it. Raises RuntimeError unless the answer is a success."""
+        self._connection.request("POST", request.path, request.content, request.headers)
         response = self._connection.getresponse()
         answer = response.read()
         if response.status >= 300:

@@ -70,6 +70,21 @@ def test_a_stranger_that_is_a_program_gets_a_problem(app: Flask, browser: Browse
     assert (response.status_code, response.mimetype) == (401, "application/problem+json")
 
 
+def test_a_view_may_be_open_to_anybody_for_a_while(app: Flask, browser: Browser) -> None:
+    is_open = [False, True, False]
+    _add(app, guards.public_while(lambda: is_open.pop(0))(guards.roles("payer")(lambda: "open")))
+
+    assert [browser.get("/probe").status_code for _ in range(3)] == [303, 200, 303]
+    access = guards.find_access(app, "probe")
+    assert access is not None
+    assert (access.kind, access.names) == ("signed_in", ("payer",))
+
+
+def test_a_view_says_whom_it_is_for_while_it_is_not_open() -> None:
+    with pytest.raises(TypeError):
+        guards.public_while(lambda: True)(lambda: "open")
+
+
 @pytest.mark.parametrize(("role", "status"), [("payer", 200), ("provider", 403)])
 def test_a_view_for_a_role_is_closed_to_others(app: Flask, browser: Browser, role: str, status: int) -> None:
     _add(app, guards.roles("payer")(lambda: "open"))

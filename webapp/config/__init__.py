@@ -19,6 +19,7 @@ from webapp.config.sections import (
     CustodySettings,
     DatabaseSettings,
     EscrowSettings,
+    NodeSettings,
     RpcSettings,
     SecuritySettings,
     WalletSettings,
@@ -32,6 +33,7 @@ __all__ = [
     "CustodySettings",
     "DatabaseSettings",
     "EscrowSettings",
+    "NodeSettings",
     "RpcSettings",
     "SecuritySettings",
     "Settings",
@@ -56,6 +58,7 @@ class Settings(BaseSettings):
     instance_path: Path
     rpc: RpcSettings = RpcSettings()
     community_fund: CommunityFundSettings = CommunityFundSettings()
+    nodes: NodeSettings = NodeSettings()
     security: SecuritySettings
     wallet: WalletSettings = WalletSettings()
     custody: CustodySettings = CustodySettings()

@@ -15,7 +15,7 @@ from pydantic import (
 )
 
 from webapp.domain.exceptions import InvalidAmountError
-from webapp.domain.money import MAX_BASE_UNITS, Amount
+from webapp.domain.money import MAX_BASE_UNITS, ZERO, Amount
 
 
 def _amount(value: Any) -> Amount:
@@ -25,7 +25,19 @@ def _amount(value: Any) -> Amount:
         raise ValueError(error.fields.get("amount", error.detail)) from None
 
 
+def _web_address(value: str) -> str:
+    parts = urlsplit(value)
+    if value and not (parts.scheme in ("http", "https") and parts.hostname):
+        raise ValueError("must be empty, or begin with http:// or https:// and name a host")
+    return value
+
+
+def _amount_or_zero(value: Any) -> Amount:
+    return ZERO if value in (0, "0", ZERO) else _amount(value)
+
+
 FlopAmount = Annotated[Amount, PlainValidator(_amount)]
+FlopAmountOrZero = Annotated[Amount, PlainValidator(_amount_or_zero)]
 
 
 class Section(BaseModel):
@@ -47,12 +59,51 @@ class RpcSettings(Section):
 
 
 class CommunityFundSettings(Section):
-    """When and to how many the community fund is given back."""
+    """When the community fund is given back, to which nodes, and who may read about it.
+
+    All but the last two are the rules that hold until operators change them, with notice. `waiting_period_hours` of
+    None is a day, and nothing on regtest, where coins are worth nothing.
+    """
 
     airdrop_threshold: FlopAmount = Amount.parse(100)
     min_airdrop_amount: FlopAmount = Amount.parse(1)
-    airdrop_interval_hours: int = Field(24, ge=1)
-    max_airdrop_nodes: int = Field(1000, ge=1)
+    airdrop_interval_hours: int = Field(24, ge=1, le=8760)
+    max_airdrop_nodes: int = Field(1000, ge=1, le=10_000)
+    airdrop_shares: Literal["equal", "reputation"] = "equal"
+    max_nodes_per_owner: int = Field(5, ge=1, le=10_000)
+    waiting_period_hours: int | None = Field(None, ge=0, le=8760)
+    min_settled_escrows: int = Field(1, ge=0, le=1_000_000)
+    min_settled_amount: FlopAmountOrZero = Amount.parse(20)
+    settled_within_days: int = Field(30, ge=1, le=180)
+    rule_notice_hours: int = Field(72, ge=0, le=8760)
+    is_public: bool = False
+
+
+class NodeSettings(Section):
+    """How nodes show that they are there, what their work is worth, and where else nodes are registered."""
+
+    heartbeat_seconds: int = Field(30, ge=1, le=3600)
+    late_after_seconds: int = Field(90, ge=1, le=86_400)
+    offline_after_seconds: int = Field(300, ge=1, le=604_800)
+    secret_overlap_hours: int = Field(24, ge=0, le=720)
+    reputation_half_life_days: int = Field(30, ge=1, le=180)
+    counted_from_amount: FlopAmountOrZero = Amount.parse(1)
+    directory_url: str = ""
+    directory_timeout: int = Field(10, ge=1, le=120)
+    directory_cache_seconds: int = Field(60, ge=0, le=3600)
+
+    @field_validator("late_after_seconds", "offline_after_seconds")
+    @classmethod
+    def _is_later(cls, value: int, info: ValidationInfo) -> int:
+        earlier = "late_after_seconds" if "late_after_seconds" in info.data else "heartbeat_seconds"
+        if value <= info.data.get(earlier, 0):
+            raise ValueError(f"must be more than nodes.{earlier}")
+        return value
+
+    @field_validator("directory_url")
+    @classmethod
+    def _is_web_address(cls, value: str) -> str:
+        return _web_address(value)
 
 
 class SecuritySettings(Section):
@@ -212,7 +263,4 @@ class WorkerSettings(Section):
     @field_validator("site_url")
     @classmethod
     def _is_web_address(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if value and not (parts.scheme in ("http", "https") and parts.hostname):
-            raise ValueError("must be empty, or begin with http:// or https:// and name a host")
-        return value
+        return _web_address(value)

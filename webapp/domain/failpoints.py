@@ -11,7 +11,7 @@ from enum import StrEnum
 
 
 class Step(StrEnum):
-    """The steps of settlement, of deposits and of what follows them. Each has a point before and one after it."""
+    """The steps of settlement, deposits, airdrops and what follows them. Each has a point before and one after it."""
 
     PAYOUTS_LOCK = "payouts.lock"
     PAYOUTS_CLAIM = "payouts.claim"
@@ -37,6 +37,10 @@ class Step(StrEnum):
     DEPOSITS_CREDIT = "deposits.credit"
     DEPOSITS_TAKE_BACK = "deposits.take_back"
     DEPOSITS_CURSOR = "deposits.cursor"
+    AIRDROP_STORE = "airdrop.store"
+    AIRDROP_POST = "airdrop.post"
+    AIRDROP_SHARES = "airdrop.shares"
+    AIRDROP_FINISH = "airdrop.finish"
 
 
 POINTS = tuple(f"{step}:{side}" for step in Step for side in ("before", "after"))

@@ -16,23 +16,24 @@ K = TypeVar("K")
 
 MAX_PAGE_SIZE = 100
 DEFAULT_PAGE_SIZE = 25
+_LARGEST_ID = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[T]):
-    """Some rows, newest first, and the cursor of the next page (None when this is the last)."""
+    """Some rows in the order of their list, and the cursor of the next page (None when this is the last)."""
 
     items: list[T]
     next_cursor: str | None
 
     @classmethod
-    def of(cls, rows: list[T], limit: int, key: Callable[[T], uuid.UUID | int]) -> Page[T]:
+    def of(cls, rows: list[T], limit: int, key: Callable[[T], uuid.UUID | int | str]) -> Page[T]:
         """A page from up to `limit` + 1 rows: the extra row only tells that there is more."""
         items = rows[:limit]
         return cls(items, encode_cursor(key(items[-1])) if len(rows) > limit else None)
 
 
-def encode_cursor(key: uuid.UUID | int) -> str:
+def encode_cursor(key: uuid.UUID | int | str) -> str:
     """The cursor that continues after `key`."""
     return base64.urlsafe_b64encode(str(key).encode()).decode().rstrip("=")
 
@@ -45,6 +46,14 @@ def decode_cursor(cursor: str | None, parse: Callable[[str], K]) -> K | None:
         return parse(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode())
     except (ValueError, binascii.Error):
         raise ValidationError.of("cursor", "is not one that this service gave out") from None
+
+
+def row_id(text: str) -> int:
+    """A parser for cursors over numbered rows. Raises ValueError for what no column of ours could hold."""
+    number = int(text)
+    if not 0 <= number <= _LARGEST_ID:
+        raise ValueError("no row has such an id")
+    return number
 
 
 def checked_limit(limit: int | None) -> int:

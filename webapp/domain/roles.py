@@ -30,9 +30,18 @@ class Scope(StrEnum):
     FUND_READ = "fund:read"
     FUND_AIRDROP = "fund:airdrop"
     NODE_HEARTBEAT = "node:heartbeat"
+    NODE_READ = "node:read"
+    NODE_MANAGE = "node:manage"
 
 
-NODE_SCOPES = (Scope.ESCROW_READ, Scope.ESCROW_DELIVER, Scope.ESCROW_REFUND, Scope.NODE_HEARTBEAT)
+# A node does not manage itself: whoever finds its secret must not have its airdrops sent elsewhere.
+NODE_SCOPES = (
+    Scope.ESCROW_READ,
+    Scope.ESCROW_DELIVER,
+    Scope.ESCROW_REFUND,
+    Scope.NODE_HEARTBEAT,
+    Scope.NODE_READ,
+)
 
 
 def parse_scopes(values: list[str] | tuple[str, ...]) -> tuple[Scope, ...]:
@@ -78,11 +87,11 @@ class Actor:
         if self.scopes is not None and scope not in self.scopes:
             raise ScopeError(f"this key lacks the scope {scope.value}")
 
-    def is_own(self, wallet_id: int, asked_by: str | None = None) -> bool:
+    def is_own(self, wallet_id: int | None, asked_by: str | None = None) -> bool:
         """Whether the wallet is theirs, or it was they who asked: such a thing is for somebody else to decide."""
         return wallet_id in self.wallet_ids or asked_by == self.name
 
-    def require_not_own(self, thing: str, wallet_id: int, asked_by: str | None = None) -> None:
+    def require_not_own(self, thing: str, wallet_id: int | None, asked_by: str | None = None) -> None:
         """Raises PermissionDeniedError when the actor would decide in their own favour; `thing` is what about."""
         if self.is_own(wallet_id, asked_by):
             raise PermissionDeniedError(f"another operator must decide this: {thing} is your own")

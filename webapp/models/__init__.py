@@ -1,12 +1,13 @@
 """Tables only: columns, keys, constraints. Importing this package makes every table known to the metadata."""
 
+from webapp.models.airdrops import Airdrop, AirdropRecipient, AirdropSnapshot, AirdropWait, FundRuleChange
 from webapp.models.community_fund import CommunityFund
 from webapp.models.deposits import ChainCursor, Deposit
 from webapp.models.disputes import Dispute
 from webapp.models.escrows import Escrow, EscrowTransaction
 from webapp.models.idempotency import IdempotencyKey
 from webapp.models.journal import AccountCheckpoint, JournalEntry, Posting
-from webapp.models.nodes import Node
+from webapp.models.nodes import Node, NodeCapability, NodeChallenge, NodeDay, NodeHeartbeat
 from webapp.models.operations import Alert, OperatorAction, Outage, PayoutHalt, Pulse, WorkerTask
 from webapp.models.payouts import ChainTransaction, ChainTransactionInput, Payout
 from webapp.models.reserves import (
@@ -22,6 +23,10 @@ from webapp.models.wallets import DepositAddress, Wallet
 
 __all__ = [
     "AccountCheckpoint",
+    "Airdrop",
+    "AirdropRecipient",
+    "AirdropSnapshot",
+    "AirdropWait",
     "Alert",
     "ChainCursor",
     "ChainTransaction",
@@ -33,9 +38,14 @@ __all__ = [
     "Dispute",
     "Escrow",
     "EscrowTransaction",
+    "FundRuleChange",
     "IdempotencyKey",
     "JournalEntry",
     "Node",
+    "NodeCapability",
+    "NodeChallenge",
+    "NodeDay",
+    "NodeHeartbeat",
     "OperatorAction",
     "Outage",
     "Payout",

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any, cast
 
-from sqlalchemy import CursorResult, Update
+from sqlalchemy import CursorResult, Delete, Update
 from sqlalchemy.orm import Session
 
 
-def changes_one_row(session: Session, statement: Update) -> bool:
-    """Run an UPDATE whose WHERE states what must still hold. Whether it changed exactly one row.
+def changes_one_row(session: Session, statement: Update | Delete) -> bool:
+    """Run an UPDATE or DELETE whose WHERE states what must still hold. Whether it changed exactly one row.
 
     Objects in the session keep what they had read: refresh those that are needed afterwards.
     """

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, Uuid
+from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.domain.clock import utcnow
@@ -23,7 +23,8 @@ class Escrow(Base):
     `funding` is `balance` (locked at creation) or `deposit`: then it is `pending` until coins for the whole amount
     have arrived at `deposit_address` before `fund_by`; `deposited_amount` is what it holds of them so far, and what is
     left over goes to `refund_address`, or into the payer's balance without one. `outage_id` is the last outage that
-    its clocks were extended for.
+    its clocks were extended for. `worked_by_node_id` is the node that it names, or else the one whose key signed the
+    result: its work counts for that node.
     """
 
     __tablename__ = "escrows"
@@ -44,6 +45,13 @@ class Escrow(Base):
         Index(None, "status", "expires_at"),
         Index(None, "status", "accept_by"),
         Index(None, "status", "fund_by"),
+        Index(
+            "ix_escrows_worked_by",
+            "worked_by_node_id",
+            "id",
+            sqlite_where=text("worked_by_node_id IS NOT NULL"),
+            postgresql_where=text("worked_by_node_id IS NOT NULL"),
+        ),
         CheckConstraint("funding IN ('balance', 'deposit')", name="funding_known"),
         CheckConstraint(
             "deposited_amount >= 0 AND deposited_amount <= amount", name="deposited_within_amount"
@@ -67,6 +75,7 @@ class Escrow(Base):
     outage_id: Mapped[int] = mapped_column(default=0)
     task_metadata: Mapped[dict[str, Any]] = mapped_column("metadata", JsonDocument, default=dict)
     provider_node_id: Mapped[str | None] = mapped_column(ForeignKey("nodes.id"))
+    worked_by_node_id: Mapped[str | None] = mapped_column(ForeignKey("nodes.id"))
     verifier_key_id: Mapped[str | None] = mapped_column(ForeignKey("signing_keys.id"))
     expected_result_hash: Mapped[str | None] = mapped_column(String(64))
     result_hash: Mapped[str | None] = mapped_column(String(64))

@@ -14,6 +14,7 @@ from webapp.services.daemon.wallet import DaemonWallet
 from webapp.services.escrow_manager import EscrowManager
 from webapp.services.identity import Identity
 from webapp.services.node_registry import NodeAuthService
+from webapp.services.nodes.registry import NodeRegistry
 from webapp.services.secret_box import SecretBox
 from webapp.services.sessions import Sessions
 from webapp.services.signing_keys import SigningKeys
@@ -53,6 +54,10 @@ class Services:
     def node_auth(self, session: Session) -> NodeAuthService:
         """Nodes and their secrets."""
         return NodeAuthService(session, self.secret_box)
+
+    def node_registry(self, session: Session) -> NodeRegistry:
+        """Nodes: registered, listed, suspended."""
+        return NodeRegistry(session, self.settings, self.secret_box)
 
     def signing_keys(self, session: Session) -> SigningKeys:
         """Keys that programs sign with."""

@@ -88,6 +88,7 @@ class EscrowCreation:
             task_id=terms.task_id,
             task_metadata=terms.metadata,
             provider_node_id=terms.provider_node_id,
+            worked_by_node_id=terms.provider_node_id,
             verifier_key_id=terms.verifier_key_id,
             expected_result_hash=terms.expected_result_hash,
             expires_at=terms.expires_at,

@@ -33,7 +33,7 @@ from webapp.services.escrow_funding import EscrowFunding
 from webapp.services.escrow_terms import parsed_escrow_id, stated_reason
 from webapp.services.secret_box import SecretBox
 from webapp.services.signing_keys import SigningKeys
-from webapp.services.transaction_validator import TransactionValidator
+from webapp.services.transaction_validator import ProvenResult, TransactionValidator
 from webapp.services.unit_of_work import unit_of_work
 from webapp.services.wallet_integration import WalletIntegration
 
@@ -112,18 +112,19 @@ class EscrowManager:
         with unit_of_work(self._session):
             escrow = self._get(escrow_id)
             self._check(escrow, Action.DELIVER)
-            normal = self._validator.require_valid_result(escrow, result_hash, provider_signature)
+            proven = self._validator.require_valid_result(escrow, result_hash, provider_signature)
             now = utcnow()
             accept_by = now + timedelta(hours=self._settings.escrow.acceptance_window_hours)
             self._move(
                 escrow,
                 Action.DELIVER,
-                result_hash=normal,
+                result_hash=proven.result_hash,
                 provider_signature=provider_signature.lower(),
+                worked_by_node_id=proven.node_id,
                 delivered_at=now,
                 accept_by=accept_by,
             )
-            detail = {"result_hash": normal, "accept_by": to_rfc3339(accept_by)}
+            detail = {"result_hash": proven.result_hash, "accept_by": to_rfc3339(accept_by)}
             self._record(escrow, "delivered", detail)
         return escrow
 
@@ -141,12 +142,13 @@ class EscrowManager:
         with unit_of_work(self._session):
             escrow = self._get(escrow_id)
             self._check(escrow, Action.RELEASE)
-            normal, signature = self._accepted_result(escrow, result_hash, provider_signature)
+            proven, signature = self._accepted_result(escrow, result_hash, provider_signature)
             self._move(
                 escrow,
                 Action.RELEASE,
-                result_hash=normal,
+                result_hash=proven.result_hash,
                 provider_signature=signature,
+                worked_by_node_id=proven.node_id,
                 released_at=utcnow(),
             )
             self._wallets.transfer_funds(escrow)
@@ -154,7 +156,7 @@ class EscrowManager:
                 escrow,
                 "released",
                 {
-                    "result_hash": normal,
+                    "result_hash": proven.result_hash,
                     "provider_amount": str(escrow.provider_amount),
                     "community_amount": str(escrow.community_amount),
                 },
@@ -251,16 +253,16 @@ class EscrowManager:
 
     def _accepted_result(
         self, escrow: Escrow, result_hash: str | None, provider_signature: str | None
-    ) -> tuple[str, str]:
+    ) -> tuple[ProvenResult, str]:
         delivered = (escrow.result_hash, escrow.provider_signature)
         if delivered[0] and delivered[1] and result_hash in (None, "") and provider_signature in (None, ""):
             # Checked when it was delivered; a key that has ended since does not undo it.
-            return delivered[0], delivered[1]
+            return ProvenResult(delivered[0], escrow.worked_by_node_id), delivered[1]
         if not result_hash or not provider_signature:
             missing = "result_hash" if not result_hash else "provider_signature"
             raise ResultValidationError(f"{missing}: is needed", fields={missing: "is needed"})
-        normal = self._validator.require_valid_result(escrow, result_hash, provider_signature)
-        return normal, provider_signature.lower()
+        proven = self._validator.require_valid_result(escrow, result_hash, provider_signature)
+        return proven, provider_signature.lower()
 
     def _pay_out(self, escrow: Escrow) -> None:
         payouts = self._wallets.payouts

@@ -1,38 +1,38 @@
-"""Nodes and their secrets: who may sign results for a provider's wallet."""
+"""Nodes and their secrets: who may sign results for a provider's wallet, and who has shown that they can."""
 
 from __future__ import annotations
 
-import re
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import or_, select
+from sqlalchemy import Select, or_, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.canonical import is_result_signature, sign_result
 from webapp.domain.clock import utcnow
-from webapp.domain.exceptions import ConfigurationError, NotFoundError, ValidationError
+from webapp.domain.exceptions import ConfigurationError, ConflictError, NotFoundError
 from webapp.domain.money import Amount
-from webapp.domain.roles import NODE_SCOPES
 from webapp.models import Node, SigningKey, User, Wallet
-from webapp.models.insert_once import insert_once
+from webapp.services.nodes import challenges
+from webapp.services.nodes.enrolment import RegisteredNode, enrol, is_node_id, issue_key
 from webapp.services.secret_box import SecretBox
 from webapp.services.signing_keys import IssuedKey, SigningKeys
 from webapp.services.unit_of_work import unit_of_work
 
-log = structlog.get_logger(__name__)
+__all__ = ["NodeAuthService", "RegisteredNode", "Signer"]
 
-_NODE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
+log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
-class RegisteredNode:
-    """A node with its first key."""
+class Signer:
+    """Whose key signed a result; `node_id` is None for a key of the wallet that is no node's."""
 
-    node: Node
-    key: IssuedKey
+    key_id: str
+    node_id: str | None
 
 
 class NodeAuthService:
@@ -45,27 +45,54 @@ class NodeAuthService:
 
     def register_node(self, node_id: str, wallet_id: int) -> RegisteredNode:
         """A new node of the wallet. Raises ValidationError naming `node_id`, NotFoundError for the wallet."""
-        if not _NODE_ID.fullmatch(node_id):
-            raise ValidationError.of("node_id", "must be 1 to 64 letters, digits, dots, dashes or colons")
-        with unit_of_work(self._session):
-            scopes = [scope.value for scope in NODE_SCOPES]
-            if insert_once(self._session, Node, {"id": node_id, "wallet_id": wallet_id}) is None:
-                raise ValidationError.of("node_id", "a node with this id is registered")
-            key = self._keys.create(wallet_id, scopes, label=f"node {node_id}"[:64], node_id=node_id)
-        return RegisteredNode(self._session.get_one(Node, node_id), key)
+        return enrol(self._session, self._keys, node_id, wallet_id, {})
 
     def rotate_secret(self, key_id: str, overlap: timedelta) -> IssuedKey:
         """A new secret for the same node or program; the old one works for `overlap` more."""
         return self._keys.rotate(key_id, overlap)
 
+    def rotate_node(self, node_id: str, overlap: timedelta) -> IssuedKey:
+        """A new secret of the node; all that it had work for `overlap` more at most. Raises NotFoundError.
+
+        It is a new secret even when none works any more: this is how an owner gets back a node that lost its own.
+        """
+        with unit_of_work(self._session):
+            node = self._node(node_id)
+            now = utcnow()
+            old = [
+                key for key in self._session.scalars(_keys_of(node.wallet_id, node_id)) if key.is_usable(now)
+            ]
+            issued = issue_key(self._keys, node_id, node.wallet_id)
+            if old:
+                new = self._session.get_one(SigningKey, issued.key_id)
+                new.answers_for = [*old[0].answers_for, old[0].id]
+            for key in old:
+                key.expires_at = min(now + overlap, key.expires_at or now + overlap)
+        return issued
+
+    def challenge(self, node_id: str) -> str:
+        """Something for the node to sign; see `nodes.challenges`. Raises NotFoundError, ConflictError if suspended."""
+        return self.ask(node_id).text
+
+    def ask(self, node_id: str) -> challenges.Challenge:
+        """`challenge`, with the time until which it can be answered."""
+        if self._node(node_id).status != "active":
+            raise ConflictError("the node is suspended")
+        return challenges.ask(self._session, node_id)
+
+    def answer_challenge(self, node_id: str, challenge: str, signature: str) -> None:
+        """Verify the node by its signature over the challenge that stands. Raises ValidationError, NotFoundError."""
+        node = self._node(node_id)
+        usable = (secret for _, secret in self._usable(node.wallet_id, node_id))
+        challenges.take_answer(self._session, node_id, challenge, signature, list(usable))
+
     def sign_result(
         self, wallet_id: int, node_id: str | None, escrow_id: uuid.UUID, amount: Amount, result_hash: str
     ) -> str:
         """Sign in the provider's name, for an owner who delivers from the browser. NotFoundError without a key."""
-        secrets = self._secrets(wallet_id, node_id)
-        if not secrets:
-            raise NotFoundError("the provider has no active signing key")
-        return sign_result(secrets[0], escrow_id, amount, result_hash)
+        for _, secret in self._usable(wallet_id, node_id):
+            return sign_result(secret, escrow_id, amount, result_hash)
+        raise NotFoundError("the provider has no active signing key")
 
     def is_signed_by_provider(
         self,
@@ -77,36 +104,46 @@ class NodeAuthService:
         result_hash: str,
     ) -> bool:
         """Whether the node (or, without one, any active key of the wallet) signed this result of this escrow."""
-        return any(
-            is_result_signature(signature, secret, escrow_id, amount, result_hash)
-            for secret in self._secrets(wallet_id, node_id)
-        )
+        return self.find_signer(signature, wallet_id, node_id, escrow_id, amount, result_hash) is not None
 
-    def _secrets(self, wallet_id: int, node_id: str | None) -> list[str]:
-        """The secrets that may sign for the wallet (only the node's, if one is named), the newest first.
+    def find_signer(
+        self,
+        signature: str,
+        wallet_id: int,
+        node_id: str | None,
+        escrow_id: uuid.UUID,
+        amount: Amount,
+        result_hash: str,
+    ) -> Signer | None:
+        """Whose key signed this result of this escrow: the node's or, without one, any active key of the wallet."""
+        for key, secret in self._usable(wallet_id, node_id):
+            if is_result_signature(signature, secret, escrow_id, amount, result_hash):
+                return Signer(key.id, key.node_id)
+        return None
+
+    def _node(self, node_id: str) -> Node:
+        node = self._session.get(Node, node_id, populate_existing=True) if is_node_id(node_id) else None
+        if node is None:
+            raise NotFoundError("there is no such node")
+        return node
+
+    def _usable(self, wallet_id: int, node_id: str | None) -> Iterator[tuple[SigningKey, str]]:
+        """The keys that may sign for the wallet (only the node's, if one is named) and their secrets, newest first.
 
         Neither a suspended node nor an owner who may not log in signs anything.
         """
         statement = (
-            select(SigningKey)
+            _keys_of(wallet_id, node_id)
             .join(Wallet, Wallet.id == SigningKey.wallet_id)
             .join(User, User.id == Wallet.user_id)
             .outerjoin(Node, Node.id == SigningKey.node_id)
-            .where(
-                SigningKey.wallet_id == wallet_id,
-                SigningKey.revoked_at.is_(None),
-                User.is_active.is_(True),
-                or_(Node.id.is_(None), Node.status == "active"),
-            )
+            .where(User.is_active.is_(True), or_(Node.id.is_(None), Node.status == "active"))
         )
-        if node_id is not None:
-            statement = statement.where(SigningKey.node_id == node_id)
         now = utcnow()
-        statement = statement.order_by(SigningKey.created_at.desc(), SigningKey.id)
-        # A key that was revoked meanwhile must not work from this session's memory.
-        rows = self._session.scalars(statement.execution_options(populate_existing=True))
-        opened = [self._open(key) for key in rows if key.is_usable(now)]
-        return [secret for secret in opened if secret is not None]
+        for key in self._session.scalars(statement).all():
+            secret = self._open(key) if key.is_usable(now) else None
+            if secret is not None:
+                yield key, secret
 
     def _open(self, key: SigningKey) -> str | None:
         """One secret that no configured key opens must not keep the provider's others from being used."""
@@ -115,3 +152,16 @@ class NodeAuthService:
         except ConfigurationError as error:
             log.error("signing_key_cannot_be_opened", key=key.id, reason=error.detail)
             return None
+
+
+def _keys_of(wallet_id: int, node_id: str | None) -> Select[SigningKey]:
+    """The wallet's keys (only the node's, if one is named), newest first.
+
+    A key that was revoked meanwhile must not work from the session's memory.
+    """
+    statement = select(SigningKey).where(SigningKey.wallet_id == wallet_id, SigningKey.revoked_at.is_(None))
+    if node_id is not None:
+        statement = statement.where(SigningKey.node_id == node_id)
+    return statement.order_by(SigningKey.created_at.desc(), SigningKey.id).execution_options(
+        populate_existing=True
+    )

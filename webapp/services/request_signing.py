@@ -53,11 +53,12 @@ class ReceivedRequest:
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """Proof that `actor` sent the request. The nonce is still to be used up."""
+    """Proof that `actor` sent the request, signed at `created` by its own clock. The nonce is still to be used up."""
 
     actor: Actor
     key_id: str
     nonce: str
+    created: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class _Claim:
 
     key_id: str
     nonce: str
+    created: datetime
 
 
 class RequestSigning:
@@ -75,18 +77,20 @@ class RequestSigning:
         self._session = session
         self._keys = keys
 
-    def verify(self, request: ReceivedRequest) -> SignedRequest:
-        """Whoever signed this request. Writes nothing. Raises SignatureError."""
+    def verify(self, request: ReceivedRequest, *, knows_nonces: bool = True) -> SignedRequest:
+        """Whoever signed this request. Writes nothing. Raises SignatureError.
+
+        Without `knows_nonces` a nonce that was used is no objection: the caller knows replays by other means.
+        """
         claim = _read_claim(request.headers)
         found = self._keys.find_usable(claim.key_id)
         if found is None:
             raise SignatureError("the key is unknown, expired or revoked")
         key, secret = found
         _check_signature(request, claim.key_id, secret)
-        used = select(RequestNonce.nonce).filter_by(key_id=key.id, nonce=claim.nonce)
-        if self._session.execute(used).first() is not None:
+        if knows_nonces and self._is_used(key.id, claim.nonce):
             raise _replayed()
-        return SignedRequest(actor_of(key), key.id, claim.nonce)
+        return SignedRequest(actor_of(key), key.id, claim.nonce, claim.created)
 
     def use_nonce(self, signed: SignedRequest) -> None:
         """Let the request's nonce never work again. Raises SignatureError when another request was quicker."""
@@ -94,6 +98,10 @@ class RequestSigning:
         with unit_of_work(self._session):
             if insert_once(self._session, RequestNonce, values) is None:
                 raise _replayed()
+
+    def _is_used(self, key_id: str, nonce: str) -> bool:
+        used = select(RequestNonce.nonce).filter_by(key_id=key_id, nonce=nonce)
+        return self._session.execute(used).first() is not None
 
 
 def _read_claim(headers: Mapping[str, str]) -> _Claim:
@@ -104,13 +112,13 @@ def _read_claim(headers: Mapping[str, str]) -> _Claim:
         raise SignatureError("the parameter keyid must be the id of a signing key")
     if not isinstance(nonce, str) or not 1 <= len(nonce) <= MAX_NONCE_LENGTH:
         raise SignatureError(f"the parameter nonce must be 1 to {MAX_NONCE_LENGTH} characters")
-    now = utcnow()
-    if abs(now - _moment(parameters, "created")) > CLOCK_TOLERANCE:
+    now, created = utcnow(), _moment(parameters, "created")
+    if abs(now - created) > CLOCK_TOLERANCE:
         minutes = int(CLOCK_TOLERANCE.total_seconds() // 60)
         raise SignatureError(f"the parameter created must be within {minutes} minutes of the server's clock")
     if "expires" in parameters and _moment(parameters, "expires") < now:
         raise SignatureError("the signature has expired")
-    return _Claim(key_id, nonce)
+    return _Claim(key_id, nonce, created)
 
 
 def _signature_parameters(headers: Mapping[str, str]) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import BigInteger, func, select, type_coerce, update
+from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, func, or_, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from webapp.domain.clock import utcnow
@@ -19,6 +19,18 @@ from webapp.services.secret_box import SecretBox
 from webapp.services.unit_of_work import unit_of_work
 
 MAX_KEYS_PER_WALLET = 100
+MAX_KEYS_PER_NODE = 4
+
+# Every signed request asks this, so it is one question, put together once.
+_IN_GOOD_STANDING = (
+    select(SigningKey)
+    .join(Wallet, Wallet.id == SigningKey.wallet_id)
+    .join(User, User.id == Wallet.user_id)
+    .outerjoin(Node, Node.id == SigningKey.node_id)
+    .where(SigningKey.id == bindparam("key_id"), User.is_active.is_(True))
+    .where(or_(Node.id.is_(None), Node.status == "active"))
+    .execution_options(populate_existing=True)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +71,7 @@ class SigningKeys:
         key_id, secret = f"key_{secrets.token_hex(10)}", secrets.token_urlsafe(32)
         with unit_of_work(self._session):
             self._check_owner(wallet_id, known)
+            self._check_room(wallet_id, node_id)
             self._session.add(
                 SigningKey(
                     id=key_id,
@@ -80,33 +93,27 @@ class SigningKeys:
         owner = self._session.get_one(User, wallet.user_id)
         if Scope.FUND_AIRDROP in scopes and not owner.has_role(Role.OPERATOR):
             raise ValidationError.of("scopes", f"{Scope.FUND_AIRDROP} is for operators' wallets only")
-        # Each key has rate limits of its own, and each is tried on a delivery.
+
+    def _check_room(self, wallet_id: int, node_id: str | None) -> None:
+        """Each key has rate limits of its own, and each is tried on a delivery. Nodes' keys are counted by node."""
         usable = (SigningKey.revoked_at.is_(None)) & (
             SigningKey.expires_at.is_(None) | (SigningKey.expires_at > utcnow())
         )
-        statement = select(func.count()).where(SigningKey.wallet_id == wallet_id, usable)
-        if self._session.execute(statement).scalar_one() >= MAX_KEYS_PER_WALLET:
-            raise ValidationError.of(
-                "wallet_id", f"has {MAX_KEYS_PER_WALLET} keys that work: revoke some first"
-            )
+        same: ColumnElement[bool] = and_(SigningKey.wallet_id == wallet_id, SigningKey.node_id.is_(None))
+        field, most = ("wallet_id", MAX_KEYS_PER_WALLET)
+        if node_id is not None:
+            same = SigningKey.node_id == node_id
+            field, most = ("node_id", MAX_KEYS_PER_NODE)
+        counted = select(func.count()).select_from(SigningKey).where(same, usable)
+        if self._session.execute(counted).scalar_one() >= most:
+            raise ValidationError.of(field, f"has {most} keys that work: revoke some first")
 
     def find_usable(self, key_id: str) -> tuple[SigningKey, str] | None:
         """The key and its secret; None if it is unknown, expired, revoked, of a suspended node or a closed account."""
-        key = self._session.get(SigningKey, key_id, populate_existing=True)
-        if key is None or not key.is_usable(utcnow()) or not self._is_in_good_standing(key):
+        key = self._session.scalars(_IN_GOOD_STANDING, {"key_id": key_id}).one_or_none()
+        if key is None or not key.is_usable(utcnow()):
             return None
         return key, self._box.open(key.secret_sealed)
-
-    def _is_in_good_standing(self, key: SigningKey) -> bool:
-        statement = (
-            select(User.is_active, Node.status)
-            .select_from(Wallet)
-            .join(User, User.id == Wallet.user_id)
-            .outerjoin(Node, Node.id == key.node_id)
-            .where(Wallet.id == key.wallet_id)
-        )
-        is_active, node_status = self._session.execute(statement).one()
-        return bool(is_active) and node_status in (None, "active")
 
     def list_for_wallet(self, wallet_id: int) -> list[SigningKey]:
         """The wallet's keys, the newest first, with those that no longer work."""
@@ -116,6 +123,13 @@ class SigningKeys:
                 .where(SigningKey.wallet_id == wallet_id)
                 .order_by(SigningKey.created_at.desc(), SigningKey.id)
             )
+        )
+
+    def list_for_node(self, node_id: str, most: int) -> list[SigningKey]:
+        """The node's newest keys, with those that no longer work."""
+        statement = select(SigningKey).where(SigningKey.node_id == node_id)
+        return list(
+            self._session.scalars(statement.order_by(SigningKey.created_at.desc(), SigningKey.id).limit(most))
         )
 
     def revoke(self, key_id: str, wallet_ids: frozenset[int]) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings, load_config
@@ -10,6 +12,14 @@ from webapp.domain.exceptions import ResultValidationError, ValidationError
 from webapp.models import Escrow
 from webapp.services.node_registry import NodeAuthService
 from webapp.services.secret_box import SecretBox
+
+
+@dataclass(frozen=True, slots=True)
+class ProvenResult:
+    """A result that the provider signed: its hash in the normal form, and the node whose key it was, if any's."""
+
+    result_hash: str
+    node_id: str | None
 
 
 class TransactionValidator:
@@ -26,8 +36,10 @@ class TransactionValidator:
             return False
         return True
 
-    def require_valid_result(self, escrow: Escrow, result_hash: object, provider_signature: object) -> str:
-        """The result hash in its normal form. Raises ResultValidationError that names the field and the reason."""
+    def require_valid_result(
+        self, escrow: Escrow, result_hash: object, provider_signature: object
+    ) -> ProvenResult:
+        """The result as it may settle the escrow. Raises ResultValidationError with the field and the reason."""
         try:
             normal = normalize_result_hash(result_hash)
         except ValidationError as error:
@@ -36,16 +48,19 @@ class TransactionValidator:
             raise _refused("result_hash", "is not the hash that the escrow expects")
         if escrow.result_hash not in (None, normal):
             raise _refused("result_hash", "is not the hash that was delivered")
-        if not isinstance(provider_signature, str) or not self._nodes.is_signed_by_provider(
-            provider_signature,
-            escrow.provider_wallet_id,
-            escrow.provider_node_id,
-            escrow.id,
-            escrow.amount,
-            normal,
-        ):
+        signer = None
+        if isinstance(provider_signature, str):
+            signer = self._nodes.find_signer(
+                provider_signature,
+                escrow.provider_wallet_id,
+                escrow.provider_node_id,
+                escrow.id,
+                escrow.amount,
+                normal,
+            )
+        if signer is None:
             raise _refused("provider_signature", "is not the provider's signature over this result")
-        return normal
+        return ProvenResult(normal, signer.node_id)
 
 
 def _refused(field: str, message: str) -> ResultValidationError:

@@ -7,13 +7,15 @@ A view says it with one marker, written under the route decorator:
     @roles(Role.OPERATOR)            those logged in with one of the roles
     @signed_request("escrow:read")   programs; the guard of signed requests decides (see `set_signed_request_guard`)
 
+Over one of the last three, `@public_while(is_open)` opens the view to anybody as long as `is_open()` says so.
+
 Markers speak of the kind of visitor. Whether this escrow is this visitor's is asked in the view.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
@@ -38,10 +40,12 @@ OPEN_BLUEPRINTS = frozenset({"openapi", "swagger"})
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """For whom a view is: `names` are roles or scopes."""
+    """For whom a view is: `names` are roles or scopes. It is for anybody while `is_open`, if there is one, says so."""
 
     kind: Literal["public", "signed_in", "signed_request"]
     names: tuple[str, ...] = ()
+    keeps_nonces: bool = True
+    is_open: Callable[[], bool] | None = None
 
 
 def _marked(view: View, access: Access) -> View:
@@ -64,9 +68,29 @@ def roles(*names: str) -> Callable[[View], View]:
     return lambda view: _marked(view, Access("signed_in", tuple(str(name) for name in names)))
 
 
-def signed_request(*scopes: str) -> Callable[[View], View]:
-    """Mark a view as one for programs, with the scopes that a signing key needs for it."""
-    return lambda view: _marked(view, Access("signed_request", tuple(str(scope) for scope in scopes)))
+def signed_request(*scopes: str, keeps_nonces: bool = True) -> Callable[[View], View]:
+    """Mark a view as one for programs, with the scopes that a signing key needs for it.
+
+    Only a view to which a request that is sent again can do no harm, because it knows it for one, does without the
+    row that every nonce costs.
+    """
+    names = tuple(str(scope) for scope in scopes)
+    return lambda view: _marked(view, Access("signed_request", names, keeps_nonces))
+
+
+def public_while(is_open: Callable[[], bool]) -> Callable[[View], View]:
+    """Open a marked view to anybody while `is_open()` holds, asked at every request; else its own marker counts.
+
+    Raises TypeError for a view without a marker of its own: it would be closed one day and not know to whom.
+    """
+
+    def mark(view: View) -> View:
+        access = getattr(view, _MARKER, None)
+        if not isinstance(access, Access):
+            raise TypeError("say first whom the view is for while it is not public")
+        return _marked(view, replace(access, is_open=is_open))
+
+    return mark
 
 
 def set_signed_request_guard(app: Flask, guard: SignedRequestGuard) -> None:
@@ -113,7 +137,7 @@ def _enforce() -> ResponseReturnValue | None:
     access = find_access(current_app, request.endpoint)
     if access is None:
         raise PermissionDeniedError("This page is closed.")
-    if access.kind == "public":
+    if access.kind == "public" or (access.is_open is not None and access.is_open()):
         return None
     if access.kind == "signed_request":
         _enforce_signature(access)

@@ -2,11 +2,12 @@
 
 The signature is checked first, so that limits count by key; one that is wrong counts against the address it came
 from. Its refusal waits until the limits had their say. A nonce is used up last: a request that was over the limit may
-be sent again as it is.
+be sent again as it is. A view that refuses replays by itself has no nonces kept (`keeps_nonces=False`).
 """
 
 from __future__ import annotations
 
+from datetime import datetime
 from urllib.parse import quote
 
 from flask import Flask, current_app, g, request
@@ -16,7 +17,7 @@ from webapp.domain.exceptions import AuthenticationError
 from webapp.domain.roles import Actor, Scope
 from webapp.services.request_signing import ReceivedRequest, RequestSigning, SignedRequest
 from webapp.web.current import db_session, services
-from webapp.web.guards import find_access, set_signed_request_guard
+from webapp.web.guards import Access, find_access, set_signed_request_guard
 
 # What RFC 3986 lets stand in a path as it is.
 _PATH_CHARACTERS = "/:@!$&'()*+,;=~"
@@ -42,17 +43,32 @@ def current_actor() -> Actor:
     return actor
 
 
+def signed_at() -> datetime:
+    """When the present request was signed, by its signer's clock: at most five minutes off ours."""
+    signed: SignedRequest = g.signed_request
+    return signed.created
+
+
 def is_for_programs() -> bool:
     """Whether the present request's view takes signed requests only."""
-    access = find_access(current_app, request.endpoint) if request.endpoint else None
+    access = _access()
     return access is not None and access.kind == "signed_request"
+
+
+def _access() -> Access | None:
+    return find_access(current_app, request.endpoint) if request.endpoint else None
+
+
+def _keeps_nonces() -> bool:
+    access = _access()
+    return access is None or access.keeps_nonces
 
 
 def _authenticate() -> None:
     if not is_for_programs():
         return
     try:
-        g.signed_request = _signing().verify(_received())
+        g.signed_request = _signing().verify(_received(), knows_nonces=_keeps_nonces())
     except (AuthenticationError, HTTPException) as error:
         g.signed_request_refusal = error
 
@@ -63,7 +79,8 @@ def _admit(scopes: tuple[str, ...]) -> None:
     signed: SignedRequest = g.signed_request
     for scope in scopes:
         signed.actor.require_scope(Scope(scope))
-    _signing().use_nonce(signed)
+    if _keeps_nonces():
+        _signing().use_nonce(signed)
 
 
 def _signing() -> RequestSigning:

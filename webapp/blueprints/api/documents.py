@@ -11,7 +11,6 @@ from webapp.blueprints.api.schemas import (
     EscrowDeposit,
     EscrowDocument,
     EscrowEvent,
-    FundDocument,
     PayoutDocument,
     WalletDocument,
 )
@@ -167,15 +166,6 @@ def payout_document(payout: Payout) -> PayoutDocument:
         output_index=payout.output_index,
         confirmations=max(transaction.confirmations, 0) if transaction else 0,
     )
-
-
-def fund_document(figures: dict[str, Any]) -> FundDocument:
-    """The fund's figures as `CommunityFundManager.get_fund_statistics` gives them."""
-    return FundDocument(**{name: _figure(value) for name, value in figures.items()})
-
-
-def _figure(value: Any) -> str | None:
-    return _amount(value) if value is None or isinstance(value, Amount) else _moment(value)
 
 
 def _amount(amount: Amount | None) -> str | None:

@@ -32,7 +32,7 @@ _DESCRIPTIONS = {
     415: "The body is not application/json",
     422: "Something in the request is not valid; `errors` names the fields",
     429: "Too many requests; `Retry-After` says in how many seconds to come back",
-    503: "There is no address to pay to at the moment; nothing was made",
+    503: "Something that is needed cannot be had at the moment; nothing was made",
 }
 _LOCATION = {"Location": {"description": "The address of what was made", "schema": {"type": "string"}}}
 

@@ -4,6 +4,7 @@ Whether a value makes sense is the services' to say: they name every wrong field
 what a value must look like to be handed to them.
 """
 
+from functools import cache
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -26,7 +27,22 @@ from webapp.domain.pagination import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 from webapp.services.idempotency import FIELD, MAX_KEY_LENGTH
 
 
-class RequestPart(BaseModel):
+class _Received(BaseModel):
+    """What is read from a request. flask-openapi3 asks with each one what it looks like: that is worked out once."""
+
+    @classmethod
+    def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:
+        if arguments or options:
+            return super().model_json_schema(*arguments, **options)
+        return _plain_schema(cls)
+
+
+@cache
+def _plain_schema(model: type[_Received]) -> dict[str, Any]:
+    return super(_Received, model).model_json_schema()
+
+
+class RequestPart(_Received):
     """A part of a request: what it does not name is refused by its name."""
 
     model_config = ConfigDict(extra="forbid")
@@ -38,7 +54,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-class IdempotencyHeader(BaseModel):
+class IdempotencyHeader(_Received):
     """The header that makes a change happen once, however often it is sent."""
 
     idempotency_key: str | None = Field(
@@ -259,20 +275,6 @@ class PayoutDocument(Answer):
     txid: str | None
     output_index: int | None
     confirmations: int
-
-
-class FundDocument(Answer):
-    """The community fund. `next_airdrop_trigger` is what it still lacks to the threshold."""
-
-    current_balance: AmountOut
-    airdrop_threshold: AmountOut
-    next_airdrop_trigger: AmountOut
-    total_collected: AmountOut
-    total_distributed: AmountOut
-    recent_24h_collected: AmountOut
-    last_airdrop_at: MomentOut | None
-    last_airdrop_amount: AmountOut | None
-    next_airdrop_at: MomentOut | None
 
 
 class FieldError(BaseModel):
