@@ -18,6 +18,8 @@ from webapp.domain.exceptions import DuxosError
 from webapp.domain.roles import WORKER
 from webapp.extensions import db
 from webapp.services import housekeeping, worker_tasks
+from webapp.services.airdrops.run import AirdropRun
+from webapp.services.airdrops.watch import AirdropWatch
 from webapp.services.chain_watcher import ChainWatcher
 from webapp.services.container import Services
 from webapp.services.custody.hot_wallet import HotWallet
@@ -27,6 +29,7 @@ from webapp.services.deposits import addresses as deposit_addresses
 from webapp.services.downtime import PulseTaker
 from webapp.services.escrow_clock import EscrowClock
 from webapp.services.fair_clocks import FairClocks
+from webapp.services.nodes.tallies import Tallies
 from webapp.services.payouts.deadlines import DeadlineWatch
 from webapp.services.payouts.upkeep import CoinUpkeep
 from webapp.services.pooled_accounts import CheckpointFolder
@@ -157,11 +160,16 @@ def _tasks(session: Session, services: Services) -> list[Task]:
         # After what the chain has to say, and ahead of paying: books that were restored from a backup must not pay
         # again what they have forgotten.
         Task("integrity", minutes * 60, lambda: check_and_halt(session, daemon)),
+        # Airdrops go by what was settled up to this moment.
+        Task("reputation", 60, Tallies(session, settings).run),
+        # After a look at the books, and ahead of paying: what an airdrop sends goes into this round's transactions.
+        Task("airdrops", 10, AirdropRun(session, settings).run),
         Task("settlement", tick, settlement.pay),
         Task("hot_wallet", 60, HotWallet(session, settings, daemon).run),
         Task("upkeep", 60, CoinUpkeep(session, settings, daemon).run),
         # What has moved in this very round is not late any more.
         Task("payout_deadlines", 60, DeadlineWatch(session, settings).run),
+        Task("airdrop_watch", 300, AirdropWatch(session, settings).run),
         Task("solvency", 60, Publisher(session, settings, daemon).publish_if_due),
         Task("checkpoints", 60, folder.run),
         Task("fund_figures", 60, services.fund_manager(session).record_figures),

@@ -1,7 +1,7 @@
 """`make faults`: every fault scenario against real daemons, on SQLite and on PostgreSQL, and one table at the end.
 
-    python -m tests.faults [--seed N] [--family crashes|rpc|reorganisations|coins] [--database sqlite|postgresql|both]
-                           [--quick] [--only NAME]
+    python -m tests.faults [--seed N] [--family crashes|rpc|reorganisations|coins|airdrops]
+                           [--database sqlite|postgresql|both] [--quick] [--only NAME]
 
 The exit status is 0 only if every scenario came to its end with clean books and nothing was lost or doubled.
 """
@@ -41,6 +41,7 @@ FAMILIES = {
     "rpc": "tests.faults.rpc_faults",
     "reorganisations": "tests.faults.reorganisations",
     "coins": "tests.faults.coins",
+    "airdrops": "tests.faults.airdrops",
 }
 DATABASES: dict[str, Callable[[], Databases]] = {
     "sqlite": SqliteDatabases,

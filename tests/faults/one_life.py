@@ -9,7 +9,7 @@ from collections.abc import Container
 from typing import NamedTuple
 
 from tests.faults import situations
-from tests.faults.points import SITUATIONS
+from tests.faults.points import GENEROUS, SITUATIONS
 from tests.faults.scenario import come_to_rest
 from tests.faults.situations import Situation, die, leave_open
 from tests.support.market import Market
@@ -41,6 +41,11 @@ def _two_blocks_undone(market: Market) -> None:
     market.chain.reorganise(2)
 
 
+def _sent_and_two_blocks_more(market: Market) -> None:
+    market.work()
+    market.chain.mine(2)
+
+
 STAGES = (
     Stage(
         Situation(situations.payouts_wait),
@@ -65,6 +70,12 @@ STAGES = (
     Stage(SITUATIONS[Step.PAYOUTS_GIVE_BACK], _sides(Step.PAYOUTS_GIVE_BACK), begins_at_rest=True),
     Stage(SITUATIONS[Step.TRANSACTION_ADOPT], _sides(Step.TRANSACTION_ADOPT)),
     Stage(SITUATIONS[Step.TRANSACTION_REPLACE], _sides(Step.TRANSACTION_REPLACE), begins_at_rest=True),
+    Stage(
+        SITUATIONS[Step.AIRDROP_STORE],
+        _sides(Step.AIRDROP_STORE, Step.AIRDROP_POST, Step.AIRDROP_SHARES),
+        begins_at_rest=True,
+    ),
+    Stage(Situation(_sent_and_two_blocks_more), _sides(Step.AIRDROP_FINISH)),
     Stage(SITUATIONS[Step.OWN_BUILD], _sides(Step.OWN_BUILD, Step.OWN_STORE), begins_at_rest=True),
     # Whoever dies with the wallet open leaves it so for a while.
     *(
@@ -72,7 +83,7 @@ STAGES = (
         for point in _sides(Step.WALLET_OPEN, Step.WALLET_LOCK)
     ),
 )
-SETTINGS = SITUATIONS[Step.WALLET_OPEN].everybodys
+SETTINGS = {**SITUATIONS[Step.WALLET_OPEN].everybodys, **GENEROUS}
 
 
 def live(market: Market, points: Container[str] = POINTS) -> int:

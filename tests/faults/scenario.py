@@ -20,7 +20,7 @@ from tests.support.market import Market
 from webapp.domain import accounts
 from webapp.domain.clock import utcnow
 from webapp.domain.money import Amount
-from webapp.models import ChainTransaction, Deposit, DepositAddress, JournalEntry, Payout, Posting
+from webapp.models import Airdrop, ChainTransaction, Deposit, DepositAddress, JournalEntry, Payout, Posting
 
 ROUNDS_TO_REST = 12
 _ON_THEIR_WAY = ("queued", "claimed", "signed", "broadcast", "unknown")
@@ -164,7 +164,10 @@ def _on_their_way(market: Market) -> list[str]:
             Deposit.status != "credited", Deposit.confirmations > 0
         )
     )
-    found = [" ".join(map(str, row)) for rows in (payouts, transactions, deposits) for row in rows]
+    airdrops = session.execute(
+        select(Airdrop.number, Airdrop.status).where(Airdrop.status.in_(("snapshot", "paying")))
+    )
+    found = [" ".join(map(str, row)) for rows in (payouts, transactions, deposits, airdrops) for row in rows]
     session.rollback()
     return found + [f"mempool: {txid}" for txid in market.chain.custody.rpc("getrawmempool")]
 

@@ -15,6 +15,7 @@ from flask import Flask
 from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
+from tests.support.airdrops import let_time_pass, make_nodes
 from tests.support.instances import Sections
 from tests.support.killed_worker import SIGKILLED, Action, nursery, work
 from tests.support.malleation import malleated
@@ -188,6 +189,28 @@ def deposits_mined(market: Market) -> None:
     """Two wallets were paid, one of them twice in one transaction's block."""
     for person, amount in ((market.payer, "3"), (market.payer, "4"), (market.provider, "5")):
         market.chain.send(market.address_of(person), amount)
+    market.chain.mine(2)
+
+
+def airdrop_due(market: Market) -> None:
+    """The fund has enough, and two nodes may take part: one wants its share on the chain, the other in its balance."""
+    _have_money(market)
+    market.release(market.escrow("100"))
+    let_time_pass(market.session, hours=24)
+    make_nodes(
+        market.session,
+        [market.provider.wallet_id],
+        work="",
+        airdrop_to="chain",
+        airdrop_address=market.chain.new_outside_address(),
+    )
+    make_nodes(market.session, [market.payer.wallet_id], work="")
+
+
+def airdrop_mined(market: Market) -> None:
+    """What was to go to the chain has every confirmation that it needs."""
+    airdrop_due(market)
+    market.work()
     market.chain.mine(2)
 
 

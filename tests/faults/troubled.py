@@ -40,6 +40,8 @@ ROUNDS_TO_REST = 8
 WITHDRAWN, DEPOSITED = "1", "1.5"
 # Tasks that come every ten minutes or less often, and others that never speak to the daemon.
 SELDOM = {
+    "airdrop_watch",
+    "airdrops",
     "audit_trails",
     "checkpoints",
     "escrow_clock",
@@ -49,6 +51,7 @@ SELDOM = {
     "housekeeping",
     "integrity",
     "payout_deadlines",
+    "reputation",
     "sessions",
     "solvency",
 }

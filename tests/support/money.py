@@ -24,6 +24,13 @@ def credit(session: Session, wallet_id: int, amount: str) -> None:
         post(session, f"test:{uuid.uuid4()}", "test_credit", [move])
 
 
+def fill_fund(session: Session, amount: str) -> None:
+    """Put `amount` FLOP into the community fund, as many releases would."""
+    move = Move(accounts.CHAIN, accounts.FUND, Amount.parse(amount))
+    with unit_of_work(session):
+        post(session, f"test:{uuid.uuid4()}", "test_credit", [move])
+
+
 def balances(session: Session, wallet_id: int) -> tuple[str, str]:
     """(available, held) as they stand in the database, with eight decimals."""
     session.rollback()  # an older snapshot would tell of the past

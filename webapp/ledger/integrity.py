@@ -40,10 +40,9 @@ _CHECKS: dict[str, str] = {
     # Money that moved to an account that nobody owns would be lost.
     "posting to an unknown account": """
         SELECT a.name, 'a wallet or a pooled account', 'neither'
-        FROM (SELECT source AS name FROM postings UNION SELECT destination FROM postings) a
+        FROM (SELECT source AS name FROM postings UNION SELECT destination FROM postings
+              EXCEPT SELECT 'available:' || id FROM wallets EXCEPT SELECT 'held:' || id FROM wallets) a
         WHERE a.name NOT IN ({pooled})
-          AND NOT EXISTS (SELECT 1 FROM wallets w
-                          WHERE a.name = 'available:' || w.id OR a.name = 'held:' || w.id)
     """,
     # What is held belongs to live escrows, and to nothing else.
     "held differs from live escrows": """
@@ -99,6 +98,41 @@ _CHECKS: dict[str, str] = {
                      AS balance
               FROM postings WHERE 'payouts_in_flight' IN (source, destination)) b
         WHERE q.total <> b.balance
+    """,
+    # An airdrop that was posted moved each wallet's shares to it, and those of addresses without one to payouts; any
+    # other moved nothing. A share that failed before it was posted has no payout and stayed in the fund.
+    "airdrop differs from its entry": """
+        SELECT x.airdrop || ' and ' || x.account, SUM(x.due), SUM(x.moved)
+        FROM (SELECT 'airdrop:' || REPLACE(CAST(a.id AS VARCHAR(36)), '-', '') AS airdrop,
+                     CASE WHEN r.wallet_id IS NULL THEN 'payouts_in_flight' ELSE 'available:' || r.wallet_id END
+                     AS account, r.amount AS due, 0 AS moved
+              FROM airdrops a JOIN airdrop_recipients r ON r.airdrop_id = a.id
+              WHERE a.status IN ('paying', 'done') AND NOT (r.status = 'failed' AND r.payout_id IS NULL)
+              UNION ALL
+              SELECT 'airdrop:' || REPLACE(CAST(id AS VARCHAR(36)), '-', ''), 'fund', total, 0 FROM airdrops
+              UNION ALL
+              SELECT REPLACE(j.key, '-', ''), p.destination, 0, p.amount
+              FROM journal_entries j JOIN postings p ON p.journal_entry_id = j.id
+              WHERE j.kind = 'airdrop' AND j.key LIKE 'airdrop:%'
+              UNION ALL
+              SELECT REPLACE(j.key, '-', ''), p.source, 0, p.amount
+              FROM journal_entries j JOIN postings p ON p.journal_entry_id = j.id
+              WHERE j.kind = 'airdrop' AND j.key LIKE 'airdrop:%') x
+        GROUP BY x.airdrop, x.account HAVING SUM(x.due) <> SUM(x.moved)
+    """,
+    # A share that was sent left as its own payout, whole, out of its own wallet or out of the fund, and no other did.
+    # What was missing of one that another transaction has paid went back.
+    "airdrop share differs from its payout": """
+        SELECT 'payout ' || p.id, p.gross + COALESCE(m.total, 0), COALESCE(r.total, 0)
+        FROM payouts p
+        JOIN (SELECT payout_id, SUM(amount) AS total, COUNT(*) AS shares, MAX(wallet_id) AS wallet_id
+              FROM airdrop_recipients WHERE payout_id IS NOT NULL GROUP BY payout_id) r ON r.payout_id = p.id
+        LEFT JOIN (SELECT SUBSTR(REPLACE(j.key, '-', ''), 8, 32) AS payout, SUM(s.amount) AS total
+                   FROM journal_entries j JOIN postings s ON s.journal_entry_id = j.id
+                   WHERE j.kind = 'payout_missing' GROUP BY SUBSTR(REPLACE(j.key, '-', ''), 8, 32)) m
+          ON m.payout = REPLACE(CAST(p.id AS VARCHAR(36)), '-', '')
+        WHERE r.total <> p.gross + COALESCE(m.total, 0) OR r.shares <> 1
+           OR COALESCE(r.wallet_id, 0) <> COALESCE(p.wallet_id, 0)
     """,
     # The community fund can never have given more than it got.
     "the fund is overdrawn": """
