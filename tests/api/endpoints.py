@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from sqlalchemy import select
+
 from tests.api.conftest import ADDRESS, World
+from tests.support.money import fill_fund
+from tests.support.people import make_node, make_person
 from tests.support.signing import Program
 from webapp.domain.roles import Scope
+from webapp.models import Airdrop
+from webapp.services.airdrops.manual import ManualAirdrops
+from webapp.services.node_registry import RegisteredNode
+from webapp.services.nodes.challenges import sign_challenge
 
 
 @dataclass(frozen=True)
@@ -59,7 +68,82 @@ def _withdraw(world: World) -> Request:
     return Request(world.payer, path, {"address": ADDRESS, "amount": "1.5"})
 
 
+def _airdrop(world: World) -> Request:
+    operator = make_person(world.session, world.services, "operator")
+    fill_fund(world.session, "10")
+    body = {"node_ids": [_node(world).node.id], "amount_per_node": "5", "reason": "For the outage"}
+    return Request(world.program(operator, (Scope.FUND_AIRDROP.value,)), "/community-fund/airdrop", body)
+
+
+def _about_airdrop(after: str = "") -> Callable[[World], Request]:
+    """Reads the one airdrop that there is; it is given when there is none yet."""
+
+    def request(world: World) -> Request:
+        known = world.session.scalars(select(Airdrop.id)).first()
+        if known is None:
+            operator = make_person(world.session, world.services, "operator")
+            fill_fund(world.session, "10")
+            airdrops = ManualAirdrops(world.session, world.services.settings, operator.actor)
+            known = airdrops.give([_node(world).node.id], amount_per_node="5", reason="For the outage").id
+            world.session.commit()
+        return Request(world.payer, f"/community-fund/airdrops/{known}{after}")
+
+    return request
+
+
+def _node(world: World) -> RegisteredNode:
+    return make_node(world.session, world.services, world.pair.provider)
+
+
+def _register(world: World) -> Request:
+    body = {"node_id": f"node-{uuid.uuid4()}", "wallet_id": world.pair.provider.wallet_id}
+    return Request(world.provider, "/nodes", body)
+
+
+def _beat(world: World) -> Request:
+    made = _node(world)
+    body = {"load": "0.35", "tasks_running": 2, "version": "1.4.0"}
+    return Request(Program(world.app, made.key), f"/nodes/{made.node.id}/heartbeat", body)
+
+
+def _answer(world: World) -> Request:
+    made = _node(world)
+    asked = world.services.node_auth(world.session).challenge(made.node.id)
+    body = {"challenge": asked, "signature": sign_challenge(made.key.secret, made.node.id, asked)}
+    return Request(world.provider, f"/nodes/{made.node.id}/challenge/answer", body)
+
+
+def _about_node(after: str = "", body: dict[str, Any] | None = None) -> Callable[[World], Request]:
+    return lambda world: Request(world.provider, f"/nodes/{_node(world).node.id}{after}", body)
+
+
+NODE_ENDPOINTS = (
+    Endpoint("api_nodes.register", "POST", Scope.NODE_MANAGE, _register, 201, 403),
+    Endpoint(
+        "api_nodes.list_all",
+        "GET",
+        Scope.NODE_READ,
+        lambda world: Request(world.payer, f"/nodes?text={_node(world).node.id}&status=offline"),
+        200,
+        None,
+    ),
+    Endpoint("api_nodes.show", "GET", Scope.NODE_READ, _about_node(), 200, None),
+    Endpoint(
+        "api_nodes.update",
+        "PATCH",
+        Scope.NODE_MANAGE,
+        _about_node("", {"region": "eu-west", "capabilities": ["gpu"]}),
+        200,
+        403,
+    ),
+    Endpoint("api_nodes.rotate", "POST", Scope.NODE_MANAGE, _about_node("/rotate"), 200, 403),
+    Endpoint("api_nodes.challenge", "POST", Scope.NODE_HEARTBEAT, _about_node("/challenge"), 200, 403),
+    Endpoint("api_nodes.answer_challenge", "POST", Scope.NODE_HEARTBEAT, _answer, 200, 403),
+    Endpoint("api_nodes.heartbeat", "POST", Scope.NODE_HEARTBEAT, _beat, 200, 403),
+)
+
 ENDPOINTS = (
+    *NODE_ENDPOINTS,
     Endpoint("api_escrows.create", "POST", Scope.ESCROW_CREATE, _create, 201, 403),
     Endpoint("api_escrows.deliver", "POST", Scope.ESCROW_DELIVER, _deliver),
     Endpoint("api_escrows.release", "POST", Scope.ESCROW_RELEASE, _release),
@@ -106,4 +190,25 @@ ENDPOINTS = (
         200,
         None,
     ),
+    Endpoint(
+        "api_community_fund.list_airdrops",
+        "GET",
+        Scope.FUND_READ,
+        lambda world: Request(world.payer, "/community-fund/airdrops?limit=5"),
+        200,
+        None,
+    ),
+    Endpoint("api_community_fund.show_airdrop", "GET", Scope.FUND_READ, _about_airdrop(), 200, None),
+    Endpoint(
+        "api_community_fund.list_recipients",
+        "GET",
+        Scope.FUND_READ,
+        _about_airdrop("/recipients?limit=5"),
+        200,
+        None,
+    ),
+    Endpoint(
+        "api_community_fund.show_snapshot", "GET", Scope.FUND_READ, _about_airdrop("/snapshot"), 200, None
+    ),
+    Endpoint("api_community_fund.give_airdrop", "POST", Scope.FUND_AIRDROP, _airdrop, 200, 403),
 )

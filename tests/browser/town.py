@@ -9,6 +9,7 @@ from tests.support.people import RESULT_HASH, Pair, Person, make_key, make_node,
 from webapp.domain.canonical import sign_result
 from webapp.domain.money import Amount
 from webapp.models import Escrow
+from webapp.services.airdrops.manual import ManualAirdrops
 from webapp.services.payouts import halts as payout_halts
 from webapp.services.solvency.publish import Publisher
 from webapp.services.unit_of_work import unit_of_work
@@ -29,6 +30,7 @@ class Town:
         }
         key = make_key(site.session, site.services, self.people["provider"], label="render farm")
         self.pair = Pair(self.people["payer"], self.people["provider"], key)
+        self.node_id = self.airdrop_path = ""
         self.escrows: dict[str, uuid.UUID] = {}
         self.payouts: dict[str, uuid.UUID] = {}
 
@@ -37,7 +39,7 @@ class Town:
         site = self.site
         site.work()
         self._deposit("2500")
-        make_node(site.session, site.services, self.pair.provider)
+        self.node_id = make_node(site.session, site.services, self.pair.provider).node.id
         for number in range(21):
             self._release(self._create(f"{(number * 37) % 90 + 2}.5", number))
         self._settle()
@@ -47,6 +49,7 @@ class Town:
             "refunded": self._refund(self._create("40", 3)).id,
             "released": self._release(self._create("100", 4)).id,
         }
+        self._give_airdrop("7.5")
         self.payouts["confirmed"] = self._withdraw("30")
         self._settle()
         self._deposit("321.00000001", confirmations=1)
@@ -76,6 +79,16 @@ class Town:
                 "wallet 1 had spent 2.5 FLOP of a deposit that the chain undid",
             )
         return self
+
+    def _give_airdrop(self, amount: str) -> None:
+        """An operator gives the provider's node something of the fund, on the chain."""
+        site, provider = self.site, self.people["provider"]
+        address = site.chain.new_outside_address()
+        nodes = site.services.node_registry(site.session)
+        nodes.update(provider.actor, self.node_id, airdrop_to="chain", airdrop_address=address)
+        airdrops = ManualAirdrops(site.session, site.services.settings, self.people["operator"].actor)
+        given = airdrops.give([self.node_id], amount_per_node=amount, reason="For the night of the outage")
+        self.airdrop_path = f"/fund/airdrops/{given.id}"
 
     def _deposit(self, amount: str, confirmations: int = CONFIRMATIONS) -> None:
         site = self.site

@@ -1,7 +1,7 @@
 """The usage examples of the document that the system was asked for with, as written there but for the import path.
 
 What is a placeholder there ("abc123...", "signature_data...") is a real hash and a real signature here, and the
-wallets 1 and 2 have been given coins.
+wallets 1 and 2 have been given coins; so has the fund, and wallet 2 has the nodes.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.instances import write_config
-from tests.support.money import credit
+from tests.support.money import credit, fill_fund
 from webapp.config import load_config
 from webapp.domain.canonical import sign_result
 from webapp.services.community_fund_manager import CommunityFundManager
@@ -118,10 +118,20 @@ def test_the_examples_of_the_seed_run_as_written(secret: str, capsys: pytest.Cap
     print(f"Current balance: {stats['current_balance']} FLOP")  # noqa: T201
     print(f"Next airdrop trigger: {stats['next_airdrop_trigger']}")  # noqa: T201
 
+    for number in (1, 2, 3):
+        Services.of(config).node_auth(db_session).register_node(f"node_00{number}", 2)
+    fill_fund(db_session, "20")
+
+    # Manual airdrop to specific nodes
+    result = fund_manager.manual_airdrop(node_ids=["node_001", "node_002", "node_003"], amount_per_node=5.0)
+
+    print(f"Successful airdrops: {result['successful_airdrops']}")  # noqa: T201
+    print(f"Total distributed: {result['total_distributed']} FLOP")  # noqa: T201
+
     payer, provider = (wallet_integration.get_balance(wallet_id) for wallet_id in (1, 2))
     db_session.close()
     assert (str(payer.available), str(payer.held)) == ("150.00000000", "0.00000000")
-    assert str(provider.available) == "95.00000000"
+    assert str(provider.available) == "110.00000000"
     assert capsys.readouterr().out.splitlines()[1:] == [
         "Provider amount: 95.00000000 FLOP",
         "Community fund: 5.00000000 FLOP",
@@ -131,4 +141,6 @@ def test_the_examples_of_the_seed_run_as_written(secret: str, capsys: pytest.Cap
         "Escrow refunded successfully",
         "Current balance: 5.00000000 FLOP",
         "Next airdrop trigger: 95.00000000",
+        "Successful airdrops: 3",
+        "Total distributed: 15.00000000 FLOP",
     ]

@@ -8,14 +8,15 @@ import pytest
 from flask import Flask
 
 from tests.support.browsing import Browser
-from tests.support.people import Pair, make_escrow
+from tests.support.people import Pair, make_escrow, make_node
 from webapp.domain.money import Amount
-from webapp.models import Escrow, Payout
+from webapp.models import Escrow, Node, Payout
 from webapp.services.container import Services
 from webapp.web.static_files import static_url
 
 EVERYBODY = {"payer": 200, "provider": 200, "other": 200, "operator": 200, "arbiter": 200, "stranger": 303}
 PARTIES = EVERYBODY | {"other": 404}
+NOWHERE = dict.fromkeys(EVERYBODY, 404) | {"stranger": 303}
 OWNER = dict.fromkeys(EVERYBODY, 404) | {"payer": 200, "stranger": 303}
 
 PAGES = {
@@ -26,7 +27,7 @@ PAGES = {
     "/escrows/split?amount=100": EVERYBODY,
     "/escrows/{escrow}": PARTIES,
     "/escrows/{escrow}/timeline?seen=active": PARTIES,
-    f"/escrows/{uuid.uuid4()}": dict.fromkeys(EVERYBODY, 404) | {"stranger": 303},
+    f"/escrows/{uuid.uuid4()}": NOWHERE,
     "/wallet": EVERYBODY,
     "/wallet/movements": EVERYBODY,
     "/wallet/statement": EVERYBODY,
@@ -36,6 +37,11 @@ PAGES = {
     "/wallet/payouts/{payout}": OWNER,
     "/wallet/payouts/{payout}/progress?seen=queued": OWNER,
     "/fund": EVERYBODY,
+    "/network": EVERYBODY,
+    "/network?mine=yes&health=offline": EVERYBODY,
+    "/network/new": EVERYBODY,
+    "/network/nodes/{node}": EVERYBODY,
+    "/network/nodes/nobody": NOWHERE,
 }
 
 
@@ -50,12 +56,17 @@ def payout(session, services: Services, pair: Pair) -> Payout:
     return services.wallets(session).payouts.withdraw(pair.payer.wallet_id, address, Amount.parse(5))
 
 
+@pytest.fixture
+def node(session, services: Services, pair: Pair) -> Node:
+    return make_node(session, services, pair.provider).node
+
+
 @pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
 def test_every_page_opens_to_those_it_is_for_and_to_nobody_else(
-    visitors: dict[str, Browser], escrow: Escrow, payout: Payout, pair: Pair, htmx: bool
+    visitors: dict[str, Browser], escrow: Escrow, payout: Payout, node: Node, pair: Pair, htmx: bool
 ) -> None:
     for page, expected in PAGES.items():
-        path = page.format(escrow=escrow.id, payout=payout.id, wallet=pair.payer.wallet_id)
+        path = page.format(escrow=escrow.id, payout=payout.id, node=node.id, wallet=pair.payer.wallet_id)
         for name, status in expected.items():
             response = visitors[name].get(path, htmx=htmx)
             if htmx and name == "stranger":

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from flask_openapi3 import OpenAPI
 
-from webapp.blueprints import account, auth, dashboard, escrows, fund, health, operations, solvency, wallets
+from webapp.blueprints import (
+    account,
+    auth,
+    dashboard,
+    escrows,
+    fund,
+    health,
+    nodes,
+    operations,
+    solvency,
+    wallets,
+)
 from webapp.blueprints.api import register_api
 
 PAGES = (
@@ -12,7 +23,8 @@ PAGES = (
     dashboard.bp,  # /
     escrows.bp,  # /escrows: list, new, one with its timeline and its buttons
     wallets.bp,  # /wallet: balances, deposits, payouts, statement, withdrawal
-    fund.bp,  # /fund
+    fund.bp,  # /fund: figures, airdrops, rules, files of all of it
+    nodes.bp,  # /network: all nodes, a new one, and one with its health, reputation and prospects
     solvency.bp,  # /solvency: what is owed and held, for everybody; each owner's proof
     operations.bp,  # /operations: the state of the service, its switches, and single payouts
     operations.metrics.bp,  # /metrics: the same figures for Prometheus
@@ -22,7 +34,7 @@ PAGES = (
 
 
 def register_blueprints(app: OpenAPI) -> None:
-    """Put the pages in their places, and the JSON endpoints: /escrow /wallet /payout /community-fund, /openapi."""
+    """Put pages in their places, and JSON endpoints: /escrow, /wallet, /payout, /community-fund, /nodes, /openapi."""
     for blueprint in PAGES:
         app.register_blueprint(blueprint)
     register_api(app)

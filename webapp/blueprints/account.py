@@ -10,17 +10,17 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from webapp.blueprints.forms.account import PasswordForm, PayoutAddressForm, SigningKeyForm
-from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import ValidationError
 from webapp.domain.money import Amount
 from webapp.domain.roles import Role, Scope
 from webapp.extensions import limiter
-from webapp.models import SigningKey, UserSession, Wallet
+from webapp.models import UserSession, Wallet
 from webapp.services.signing_keys import IssuedKey
 from webapp.services.wallet_ownership import list_wallets, set_payout_address
 from webapp.web.current import db_session, services
 from webapp.web.guards import signed_in
 from webapp.web.htmx import done, render
+from webapp.web.key_states import key_state
 from webapp.web.sessions import browser_sessions
 
 bp = Blueprint("account", __name__, url_prefix="/account")
@@ -138,7 +138,7 @@ def _context(**over: Any) -> dict[str, Any]:
     keys = services().signing_keys(db_session())
     context: dict[str, Any] = {
         "wallets": [(wallet, payout_forms.get(wallet.id) or _payout_form(wallet)) for wallet in wallets],
-        "keys": [(key, _key_state(key)) for wallet in wallets for key in keys.list_for_wallet(wallet.id)],
+        "keys": [(key, key_state(key)) for wallet in wallets for key in keys.list_for_wallet(wallet.id)],
         "issued": None,
         "sessions": [(row, _device(row)) for row in browser_sessions().list_live(current_user.user)],
         "this_session_id": current_user.session_id,
@@ -173,12 +173,6 @@ def _issue_key(form: SigningKeyForm) -> IssuedKey:
         spend_limit=Amount.parse(limit, field="spend_limit") if limit else None,
         expires_at=datetime.combine(last_day, time.max, UTC) if last_day else None,
     )
-
-
-def _key_state(key: SigningKey) -> str:
-    if key.revoked_at is not None:
-        return "revoked"
-    return "usable" if key.is_usable(utcnow()) else "expired"
 
 
 def _device(row: UserSession) -> str:

@@ -9,10 +9,12 @@ from webapp.cli.coins import coin_commands
 from webapp.cli.custody import custody_commands
 from webapp.cli.dev import dev_command
 from webapp.cli.flopcoin import flopcoin_commands
+from webapp.cli.fund_rules import fund_commands
 from webapp.cli.keys import key_commands
 from webapp.cli.ledger import ledger_check
 from webapp.cli.nodes import node_commands
 from webapp.cli.payouts import payout_commands
+from webapp.cli.reputation import reputation_commands
 from webapp.cli.solvency import solvency_commands
 from webapp.cli.users import user_commands
 from webapp.cli.wallets import wallet_commands
@@ -22,12 +24,14 @@ COMMANDS = (
     user_commands,
     key_commands,
     node_commands,
+    reputation_commands,
     wallet_commands,
     payout_commands,
     custody_commands,
     alert_commands,
     coin_commands,
     solvency_commands,
+    fund_commands,
     flopcoin_commands,
     ledger_check,
     worker_command,

@@ -67,6 +67,22 @@ def ago(when: datetime) -> Markup:
     return _time(when, f"{distance} ago" if seconds < 0 else f"in {distance}")
 
 
+def duration(hours: int) -> str:
+    """`3 days`, or `30 hours` for what is not whole days."""
+    days, rest = divmod(hours, 24)
+    count, unit = (days, "day") if hours and not rest else (hours, "hour")
+    return f"{count} {unit}{'' if count == 1 else 's'}"
+
+
+def span(seconds: int) -> str:
+    """The same of seconds, in the largest unit that says it exactly: `90 seconds`, `5 minutes`, `1 day`."""
+    size, unit = next(
+        ((size, unit) for size, unit in _STEPS if seconds and not seconds % size), (1, "second")
+    )
+    count = seconds // size
+    return f"{count} {unit}{'s' if count != 1 else ''}"
+
+
 def _time(when: datetime, text: str) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         to_rfc3339(when), f"{when:%Y-%m-%d %H:%M:%S} UTC", text
@@ -106,6 +122,8 @@ def init_filters(app: Flask) -> None:
         short_id,
         moment,
         ago,
+        duration,
+        span,
         state_look,
         first_error,
         field_attributes,

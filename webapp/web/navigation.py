@@ -9,10 +9,12 @@ from flask_login import current_user
 
 from webapp.domain.roles import Role
 from webapp.web.current import services
+from webapp.web.fund_view import is_fund_public
 
 EVERYBODY = frozenset(Role)
 API_PAGE = "swagger.swagger"
 SOLVENCY_PAGE = "solvency.show"
+FUND_PAGE = "fund.show"
 STAFF = frozenset({Role.OPERATOR, Role.ARBITER})
 
 
@@ -73,6 +75,12 @@ def solvency_page_url() -> str | None:
     return url_for(SOLVENCY_PAGE) if SOLVENCY_PAGE in current_app.view_functions else None
 
 
+def fund_page_url() -> str | None:
+    """The fund's page while anybody may read it; those who are logged in have it in their navigation."""
+    is_there = FUND_PAGE in current_app.view_functions and is_fund_public()
+    return url_for(FUND_PAGE) if is_there else None
+
+
 def network_name() -> str:
     """The chain's network: `main`, `test` or `regtest`."""
     return services().settings.wallet.network
@@ -86,4 +94,5 @@ def init_navigation(app: Flask) -> None:
         network_name=network_name,
         api_page_url=api_page_url,
         solvency_page_url=solvency_page_url,
+        fund_page_url=fund_page_url,
     )

@@ -18,8 +18,9 @@ from webapp.web.current import db_session
 
 KEY_FIELD = "idempotency_key"
 SEE_OTHER = 303
-# They differ between two presses of one button, and mean nothing.
-_UNCOUNTED = frozenset({"csrf_token", KEY_FIELD})
+# They differ between two presses of one button, and mean nothing. Of a password nothing is kept: not in a hash either,
+# which whoever has the database could try passwords against.
+_UNCOUNTED = frozenset({"csrf_token", KEY_FIELD, "password"})
 
 
 def press_once(effect: Callable[[], str]) -> str:

@@ -23,6 +23,7 @@ from webapp.services.funding_terms import DEPOSIT
 from webapp.services.wallet_ownership import list_wallets
 from webapp.web.current import db_session, services
 from webapp.web.escrow_view import percent
+from webapp.web.filters import duration
 from webapp.web.guards import signed_in
 from webapp.web.htmx import done, render
 from webapp.web.presses import press_once
@@ -94,16 +95,10 @@ def _new_page(form: EscrowForm, status: int = 200) -> Response:
         status=status,
         form=form,
         wallets=wallets,
-        usual_deadline=_in_words(settings.default_deadline_hours),
-        usual_payment_time=_in_words(settings.default_funding_hours),
+        usual_deadline=duration(settings.default_deadline_hours),
+        usual_payment_time=duration(settings.default_funding_hours),
         **_split_of(form.amount.data),
     )
-
-
-def _in_words(hours: int) -> str:
-    days, rest = divmod(hours, 24)
-    count, unit = (days, "day") if not rest else (hours, "hour")
-    return f"{count} {unit}{'' if count == 1 else 's'}"
 
 
 @bp.get("/split")

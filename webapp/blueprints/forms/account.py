@@ -21,6 +21,8 @@ SCOPE_MEANINGS = {
     Scope.FUND_READ: "see the community fund",
     Scope.FUND_AIRDROP: "run airdrops of the community fund",
     Scope.NODE_HEARTBEAT: "report that a node is alive",
+    Scope.NODE_READ: "see nodes and how they are",
+    Scope.NODE_MANAGE: "change nodes; with all that a node’s key may do, register them and give them new secrets",
 }
 
 

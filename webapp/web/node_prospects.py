@@ -1,0 +1,128 @@
+"""Whether a node may take part in the next airdrop; if not, why not, and what its owner can do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from sqlalchemy.orm import Session
+
+from webapp.config import Settings
+from webapp.domain.airdrops import Refusal
+from webapp.domain.clock import utcnow
+from webapp.domain.fund_rules import FundRules
+from webapp.domain.money import ZERO
+from webapp.services import fund_rules
+from webapp.services.airdrops import facts
+from webapp.services.node_directory import DirectoryNode, DirectoryUnreachableError, directory_of
+from webapp.services.nodes import reputation
+from webapp.services.nodes.views import NodeView
+from webapp.web.filters import duration, money, span
+from webapp.web.node_words import many
+
+
+@dataclass(frozen=True, slots=True)
+class Obstacle:
+    """One condition that is not met: the fact, as the end of a sentence about the node, and the way over it.
+
+    `until` is when it ends by itself.
+    """
+
+    refusal: Refusal
+    fact: str
+    advice: str
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prospects:
+    """How it stands with the next airdrop. `unknown` says why nobody can tell; empty when it is known."""
+
+    rules: FundRules
+    obstacles: list[Obstacle] = field(default_factory=list)
+    unknown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What the directory that airdrops go by says of a node; `unknown` when it could not be asked."""
+
+    node: DirectoryNode | None
+    unknown: str = ""
+
+
+def listing_of(session: Session, settings: Settings, node_id: str) -> Listing:
+    """Ask the directory. It may be elsewhere, so ask it before anything else is read: no transaction stays open."""
+    session.rollback()
+    try:
+        return Listing(directory_of(session, settings).find(node_id))
+    except DirectoryUnreachableError as error:
+        return Listing(None, error.detail)
+
+
+def prospects_of(session: Session, settings: Settings, view: NodeView, listing: Listing) -> Prospects:
+    """The prospects of a node that is registered here. A fixed number of queries."""
+    rules = fund_rules.in_force(session, settings)
+    if listing.unknown:
+        return Prospects(rules, unknown=listing.unknown)
+    judged = facts.of_node(session, settings, rules, view.node.id, listing.node, utcnow())
+    refusals: Sequence[Refusal] = judged.refusals if judged else (Refusal.UNKNOWN,)
+    adviser = _Adviser(session, settings, rules, view)
+    return Prospects(rules, [adviser.obstacle(each) for each in refusals])
+
+
+class _Adviser:
+    """Knows what would have to change for one node."""
+
+    def __init__(self, session: Session, settings: Settings, rules: FundRules, view: NodeView) -> None:
+        self._session = session
+        self._settings = settings
+        self._rules = rules
+        self._view = view
+
+    def obstacle(self, refusal: Refusal) -> Obstacle:
+        """The refusal, with what can be done about it."""
+        until = None
+        if refusal is Refusal.NEW:
+            until = self._view.node.registered_at + timedelta(hours=self._rules.waiting_period_hours)
+        return Obstacle(refusal, refusal.words, self._advice(refusal), until)
+
+    def _advice(self, refusal: Refusal) -> str:
+        match refusal:
+            case Refusal.SUSPENDED:
+                return "Only an operator can change that."
+            case Refusal.UNVERIFIED:
+                return "The first sign of life that it signs with its secret proves it."
+            case Refusal.OFFLINE:
+                return self._about_offline()
+            case Refusal.NEW:
+                waits = duration(self._rules.waiting_period_hours)
+                return f"Time does it: a node waits for {waits} after its registration."
+            case Refusal.NO_SETTLED_WORK:
+                return self._about_work()
+            case Refusal.NO_ADDRESS:
+                return (
+                    "Its airdrops are to go to the chain: give it an address, give its wallet a payout address, or "
+                    "let them go into the balance."
+                )
+        return ""
+
+    def _about_offline(self) -> str:
+        if self._settings.nodes.directory_url:
+            return "The DuxNet registry has to know it and list it as active."
+        window = span(self._settings.nodes.offline_after_seconds)
+        return f"Start it, and see that its signs of life arrive: without one for {window} a node is offline."
+
+    def _about_work(self) -> str:
+        rules, node_id = self._rules, self._view.node.id
+        done = reputation.settled_work(self._session, rules.settled_within_days, node_id=node_id).get(
+            node_id, reputation.Work(0, ZERO)
+        )
+        least = self._settings.nodes.counted_from_amount
+        small = f" Escrows below {money(least)} do not count." if least else ""
+        return (
+            f"Within {many(rules.settled_within_days, 'day')}, other people must have released at least "
+            f"{many(rules.min_settled_escrows, 'escrow')} for its work, holding {money(rules.min_settled_amount)} "
+            f"together. So far: {done.escrows}, holding {money(done.amount)}.{small}"
+        )
