@@ -62,6 +62,7 @@ from webapp.services.airdrops.watch import AirdropWatch
 from webapp.services.container import Services
 from webapp.services.database import Session as NewSession
 from webapp.services.node_directory import NodeDirectory
+from webapp.services.nodes import tallies
 from webapp.services.payouts import halts
 from webapp.services.unit_of_work import unit_of_work
 
@@ -267,6 +268,10 @@ def test_it_goes_by_what_owners_and_operators_say_here_and_now(
         fund.change(update(FundRuleChange).values(withdrawn_at=utcnow()))
         return decide(*facts)
 
+    with monkeypatch.context() as patch:
+        patch.setattr(tallies, "is_behind", lambda *_: True)
+        fund.run(directory)
+        assert fund.look().blocked == run.UNCOUNTED
     with monkeypatch.context() as patch:
         patch.setattr(run, "decide", decide_slowly)
         fund.run(directory)

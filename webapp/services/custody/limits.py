@@ -61,15 +61,24 @@ def remaining(session: Session, settings: Settings, user_id: int) -> Amount | No
     limit = settings.custody.daily_withdrawal_limit
     if limit is None:
         return None
-    return Amount(max(0, limit.base_units - _total(session, _counted(user_id))))
+    return Amount(max(0, limit.base_units - _total(session, _counted(_of_user(user_id)))))
 
 
 def needs_approval(session: Session, settings: Settings, user_id: int, amount: Amount) -> bool:
     """Whether a payout of `amount` would wait for an operator now. Like `remaining`, it is no promise."""
+    return _is_above(session, settings, _counted(_of_user(user_id), *_UNSEEN), amount)
+
+
+def gift_needs_approval(session: Session, settings: Settings, amount: Amount) -> bool:
+    """The same for coins of the community fund, whose gifts count together. Who gives them holds the fund."""
+    return _is_above(session, settings, _counted(Payout.wallet_id.is_(None), *_UNSEEN), amount)
+
+
+def _is_above(session: Session, settings: Settings, counted: Counted, amount: Amount) -> bool:
     approval_above = settings.custody.approval_above
     if approval_above is None:
         return False
-    return _total(session, _counted(user_id, *_UNSEEN)) + amount.base_units > approval_above.base_units
+    return _total(session, counted) + amount.base_units > approval_above.base_units
 
 
 def _lock_owner(session: Session, wallet_id: int) -> int:
@@ -85,13 +94,16 @@ def _lock_owner(session: Session, wallet_id: int) -> int:
     return user_id
 
 
-def _counted(user_id: int, *conditions: ColumnElement[bool]) -> Counted:
+def _of_user(user_id: int) -> ColumnElement[bool]:
+    return Payout.wallet_id.in_(select(Wallet.id).where(Wallet.user_id == user_id))
+
+
+def _counted(*conditions: ColumnElement[bool]) -> Counted:
     """(base units, transaction) of each payout that counts; those that wait have no transaction."""
-    own = select(Wallet.id).where(Wallet.user_id == user_id)
     first_id = uuid.UUID(int=_milliseconds(utcnow() - WINDOW) << _BITS_AFTER_TIME)
     waits = Payout.transaction_id.is_(None) & (Payout.status != "failed")
     return select(type_coerce(Payout.gross, BigInteger).label("units"), Payout.transaction_id).where(
-        Payout.wallet_id.in_(own), waits | (Payout.transaction_id >= first_id), *conditions
+        waits | (Payout.transaction_id >= first_id), *conditions
     )
 
 
@@ -101,12 +113,12 @@ def _total(session: Session, counted: Counted) -> int:
 
 
 def _require_within(session: Session, limit: Amount, user_id: int, amount: Amount) -> None:
-    room = limit.base_units - _total(session, _counted(user_id))
+    room = limit.base_units - _total(session, _counted(_of_user(user_id)))
     if amount.base_units <= room:
         return
     when = f"more than {limit} FLOP can never leave within 24 hours"
     if amount <= limit:
-        rows = [(row.units, row.transaction_id) for row in session.execute(_counted(user_id))]
+        rows = [(row.units, row.transaction_id) for row in session.execute(_counted(_of_user(user_id)))]
         moment = _when_free(rows, amount.base_units - room)
         when = "this much is possible 24 hours after your waiting payouts have left"
         if moment is not None:

@@ -2,8 +2,10 @@
 
 Its owner manages it, in person or with a key of the wallet that has the scope; a node's own key never does, not even
 for that node. A key hands on nothing that it may not do itself: it makes secrets of nodes only with all that those may
-do, and says where coins go only if it may withdraw. Both may speak for it: beats, challenges, and what is not public of it. Whoever is at the terminal, and
-code that runs inside the service, may do all of that. Suspending is for operators in person.
+do, and says where coins go only if it may withdraw.
+
+The node and its owner may speak for it: beats, challenges, and what is not public of it. Whoever is at the terminal,
+and code that runs inside the service, may do all of that. Suspending is for operators in person.
 """
 
 from __future__ import annotations

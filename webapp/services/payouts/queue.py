@@ -86,14 +86,14 @@ class PayoutQueue:
         """Send coins of the community fund to an address that has no wallet here, in the caller's unit of work.
 
         The caller's journal entry moves `amount` from the fund into `payouts_in_flight`. None when it is too little to
-        be sent; more than `custody.approval_above` waits for the approval of an operator other than `asked_by`, who
-        gives it. Raises InvalidAddressError.
+        be sent; what goes beyond `custody.approval_above` in 24 hours, together with all other gifts, waits
+        for the approval of an operator other than `asked_by`, who gives it. Raises InvalidAddressError.
         """
         check_address(address, self._wallet_settings.network)
         if amount < self._wallet_settings.min_payout:
             return None
-        limit = self._settings.custody.approval_above
-        status = "awaiting_approval" if limit is not None and amount > limit else "queued"
+        is_large = limits.gift_needs_approval(self._session, self._settings, amount)
+        status = "awaiting_approval" if is_large else "queued"
         payout = self._made(status, None, address, amount, asked_by, None)
         self._session.add(payout)
         self._session.flush()
