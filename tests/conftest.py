@@ -148,6 +148,7 @@ def app(settings: Settings) -> Iterator[Flask]:
     with made.app_context():
         share_statements(db.engine)
     yield made
+    made.extensions["duxos_live"].close()
     with made.app_context():
         db.engine.dispose()
 

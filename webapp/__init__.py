@@ -26,6 +26,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     from webapp.blueprints.api import make_flask
     from webapp.cli import register_commands
     from webapp.services.container import Services
+    from webapp.services.live.hub import Hub
     from webapp.web import init_web
 
     configure_logs()
@@ -37,6 +38,7 @@ def create_app(settings: Settings | None = None) -> Flask:
         template_folder=str(ROOT / "templates"),
     )
     app.extensions["duxos"] = Services.of(settings)
+    app.extensions["duxos_live"] = Hub(settings)
     _configure(app, settings)
     _init_extensions(app)
     init_web(app)

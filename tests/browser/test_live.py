@@ -8,7 +8,11 @@ from playwright.sync_api import Page, expect
 from tests.browser.visits import Site, log_in
 from tests.support.money import credit
 from tests.support.people import RESULT_HASH, Pair, make_escrow, make_pair, manager, signature
+from webapp.blueprints import live
 from webapp.models import Escrow
+
+# Pages with a stream ask by themselves only once a minute.
+AT_ONCE_MS = 3000
 
 
 @pytest.fixture
@@ -16,6 +20,13 @@ def pair(site: Site) -> Pair:
     made = make_pair(site.session, site.services)
     credit(site.session, made.payer.wallet_id, "1000")
     return made
+
+
+@pytest.fixture
+def provider(site: Site, pair: Pair) -> Page:
+    page = site.visitor()
+    log_in(page, pair.provider.user.email)
+    return page
 
 
 @pytest.fixture
@@ -35,18 +46,65 @@ def _deliver(site: Site, pair: Pair, escrow: Escrow) -> None:
     escrows.deliver_escrow(escrow.id, RESULT_HASH, signature(pair, escrow))
 
 
-def test_what_one_side_does_the_other_sees_without_a_reload(
+def _open_live(page: Page, path: str) -> None:
+    """The page, once it hears of changes and has asked again for what it shows."""
+    with page.expect_response("**/live?*"), page.expect_response(f"**{path}/*seen=*"):
+        page.goto(path)
+    page.evaluate("window.isTheSamePage = true")
+
+
+def test_what_is_released_in_one_browser_changes_in_the_other_at_once(
+    site: Site, payer: Page, provider: Page, pair: Pair, escrow: Escrow
+) -> None:
+    path = f"/escrows/{escrow.id}"
+    _open_live(payer, path)
+    _open_live(provider, path)
+    _deliver(site, pair, escrow)
+
+    release = payer.get_by_role("button", name="Release 100.00")
+    expect(release).to_be_visible(timeout=AT_ONCE_MS)
+    expect(payer.get_by_role("status")).to_contain_text("The escrow is delivered now.")
+    expect(provider.locator("#escrow-status [data-state=delivered]").first).to_be_visible(timeout=AT_ONCE_MS)
+    release.click()
+
+    expect(payer.locator("#escrow-status [data-state=released]").first).to_be_visible()
+    expect(provider.locator("#escrow-status [data-state=released]").first).to_be_visible(timeout=AT_ONCE_MS)
+    assert payer.evaluate("window.isTheSamePage") and provider.evaluate("window.isTheSamePage")
+
+
+def test_money_that_moves_shows_in_an_open_wallet_at_once(site: Site, payer: Page, pair: Pair) -> None:
+    with payer.expect_response("**/live?*"), payer.expect_response("**/wallet/movements?*"):
+        payer.goto("/wallet")
+    credit(site.session, pair.payer.wallet_id, "234.5")
+
+    shown = payer.locator('#wallet-movements data.money[value="1234.50000000"]')
+    expect(shown).to_be_visible(timeout=AT_ONCE_MS)
+
+
+@pytest.mark.settings(live={"streams_per_process": 0})
+def test_without_a_stream_a_page_asks_every_few_seconds(
     site: Site, payer: Page, pair: Pair, escrow: Escrow
 ) -> None:
     payer.goto(f"/escrows/{escrow.id}")
-    payer.evaluate("window.isTheSamePage = true")
     _deliver(site, pair, escrow)
 
     expect(payer.get_by_role("button", name="Release 100.00")).to_be_visible()
-    expect(payer.get_by_role("status")).to_contain_text("The escrow is delivered now.")
-    assert payer.evaluate("window.isTheSamePage")
 
 
+def test_a_stream_that_has_ended_goes_on_where_it_was(
+    site: Site, payer: Page, pair: Pair, escrow: Escrow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "LIFETIME_SECONDS", 0.5)
+    _open_live(payer, f"/escrows/{escrow.id}")
+    monkeypatch.undo()
+    with payer.expect_response("**/live?*") as resumed:
+        _deliver(site, pair, escrow)
+
+    assert "-" in resumed.value.request.all_headers()["last-event-id"]
+    expect(payer.get_by_role("button", name="Release 100.00")).to_be_visible(timeout=AT_ONCE_MS)
+
+
+@pytest.mark.settings(live={"streams_per_process": 0})
 def test_a_late_press_is_answered_with_what_happened(
     site: Site, payer: Page, pair: Pair, escrow: Escrow
 ) -> None:
@@ -99,16 +157,12 @@ def test_filters_stand_in_the_address_and_back_undoes_them(payer: Page, escrow: 
     expect(payer.get_by_role("link", name="image_upscaler_v1")).to_be_visible()
 
 
-def test_what_is_typed_survives_while_the_timeline_asks_for_itself(
-    site: Site, pair: Pair, escrow: Escrow
-) -> None:
-    provider = site.visitor()
-    log_in(provider, pair.provider.user.email)
-    provider.goto(f"/escrows/{escrow.id}")
+def test_what_is_typed_survives_while_the_timeline_asks_for_itself(provider: Page, escrow: Escrow) -> None:
+    _open_live(provider, f"/escrows/{escrow.id}")
     provider.get_by_label("Result hash").fill("5e5e")
 
     with provider.expect_response("**/timeline?seen=active"):
-        pass
+        provider.evaluate("htmx.trigger(document.body, 'poll-5')")
     provider.wait_for_timeout(200)
 
     expect(provider.get_by_label("Result hash")).to_have_value("5e5e")

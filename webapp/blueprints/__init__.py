@@ -11,6 +11,7 @@ from webapp.blueprints import (
     escrows,
     fund,
     health,
+    live,
     nodes,
     operations,
     solvency,
@@ -29,6 +30,7 @@ PAGES = (
     operations.bp,  # /operations: the state of the service, its switches, and single payouts
     operations.metrics.bp,  # /metrics: the same figures for Prometheus
     account.bp,  # /account: payout address, signing keys, sessions, password
+    live.bp,  # /live: tells open pages what has changed
     health.bp,  # /health/live  /health/ready: for supervisors and load balancers
 )
 

@@ -141,7 +141,9 @@ def _start_site(port: int) -> subprocess.Popen[bytes]:
         "--port",
         str(port),
         "--blocking-threads",
-        "16",
+        "64",
+        "--workers-kill-timeout",
+        "2",
     ]
     granian = Path(sys.executable).with_name("granian")
     environment = {**os.environ, "GRANIAN_LOG_LEVEL": "error"}

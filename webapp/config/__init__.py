@@ -19,6 +19,7 @@ from webapp.config.sections import (
     CustodySettings,
     DatabaseSettings,
     EscrowSettings,
+    LiveSettings,
     NodeSettings,
     RpcSettings,
     SecuritySettings,
@@ -33,6 +34,7 @@ __all__ = [
     "CustodySettings",
     "DatabaseSettings",
     "EscrowSettings",
+    "LiveSettings",
     "NodeSettings",
     "RpcSettings",
     "SecuritySettings",
@@ -65,6 +67,7 @@ class Settings(BaseSettings):
     escrow: EscrowSettings = EscrowSettings()
     database: DatabaseSettings = DatabaseSettings()
     worker: WorkerSettings = WorkerSettings()
+    live: LiveSettings = LiveSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -264,3 +264,11 @@ class WorkerSettings(Section):
     @classmethod
     def _is_web_address(cls, value: str) -> str:
         return _web_address(value)
+
+
+class LiveSettings(Section):
+    """The streams that tell open pages what has changed. Each occupies a thread of the process that serves it."""
+
+    streams_per_process: int = Field(32, ge=0, le=10_000)
+    streams_per_user: int = Field(4, ge=1, le=1000)
+    heartbeat_seconds: int = Field(15, ge=1, le=300)

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
+from webapp.services.live.announce import announce
+
 
 @contextmanager
 def lone_write(session: Session) -> Iterator[Session]:
@@ -48,3 +50,4 @@ def unit_of_work(session: Session) -> Iterator[Session]:
         raise
     finally:
         session.info["unit_of_work"] = False
+    announce(session)

@@ -11,6 +11,7 @@ from webapp.extensions import db
 
 if TYPE_CHECKING:
     from webapp.services.container import Services
+    from webapp.services.live.hub import Hub
 
 
 def services() -> Services:
@@ -21,3 +22,8 @@ def services() -> Services:
 def db_session() -> Session:
     """The present request's database session."""
     return db.session()
+
+
+def live_hub() -> Hub:
+    """The streams of this process, as `create_app` has put them in place."""
+    return cast("Hub", current_app.extensions["duxos_live"])

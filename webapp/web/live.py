@@ -1,6 +1,7 @@
 """Views that open pages ask again and again by themselves, as long as something may change.
 
-They use up neither what their reader may ask nor the time after which an idle session ends.
+They use up neither what their reader may ask nor the time after which an idle session ends. The stream that tells
+pages when to ask is one of them.
 """
 
 from __future__ import annotations

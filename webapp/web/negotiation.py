@@ -12,14 +12,17 @@ JSON_TYPES = ("application/problem+json", "application/json")
 def wants_problem() -> bool:
     """Whether the present request is a program's.
 
-    True for views of blueprints whose name begins with `api`, and for any request that prefers JSON to HTML. Under
-    the paths of the API an address that leads nowhere also answers with a problem, unless HTML was asked for.
+    True for views of blueprints whose name begins with `api`, for any request that prefers JSON to HTML, and for one
+    of a stream of events, which can do nothing with a page. Under the paths of the API an address that leads nowhere
+    also answers with a problem, unless HTML was asked for.
     """
     if request.blueprint and request.blueprint.startswith(API_BLUEPRINT_PREFIX):
         return True
     if "HX-Request" in request.headers:
         return False
     accepted = request.accept_mimetypes
+    if "text/event-stream" in accepted.values():
+        return True
     best = accepted.best_match(["text/html", *JSON_TYPES])
     if best in JSON_TYPES:
         return accepted[best] > accepted["text/html"]

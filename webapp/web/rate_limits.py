@@ -18,8 +18,8 @@ from webapp.web.live import is_live
 from webapp.web.signed_requests import find_actor, is_for_programs
 
 REDIS_TIMEOUT_SECONDS = 1
-# Ten open pages that refresh every five seconds, twice over.
-LIVE_REQUESTS = "240 per minute"
+# Four open pages that are told something every second, twice over.
+LIVE_REQUESTS = "480 per minute"
 
 
 def init_rate_limits(app: Flask) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from flask import request, url_for
+from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.blueprints.fund.blueprint import bp
@@ -17,7 +17,8 @@ from webapp.web.current import db_session, services
 from webapp.web.fund_charts import Point, airdrop_chart, balance_chart, points_of
 from webapp.web.fund_view import change_view, how_it_works, is_fund_public, waits_for
 from webapp.web.guards import public_while, signed_in
-from webapp.web.htmx import render
+from webapp.web.htmx import is_htmx, render
+from webapp.web.live import live
 
 RANGES = {7: "A week", 30: "A month", 365: "A year"}
 # A week by every second hour; longer times with as many points.
@@ -43,6 +44,18 @@ def show() -> ResponseReturnValue:
         **_balance(fund),
         **how_it_works(fund["rules"]),
     )
+
+
+@bp.get("/figures")
+@public_while(is_fund_public)
+@signed_in
+@live
+def figures() -> ResponseReturnValue:
+    """The figures by themselves, asked for when the fund has changed."""
+    if not is_htmx():
+        return redirect(url_for("fund.show"), code=303)
+    fund = services().fund_manager(db_session()).get_fund_statistics()
+    return render("fund/show", "fund_figures", fund=fund, waits_for=waits_for(fund))
 
 
 def _balance(fund: dict[str, Any]) -> dict[str, Any]:

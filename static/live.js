@@ -1,0 +1,112 @@
+// The stream that tells an open page what has changed, as htmx's SSE extension sees it: an EventSource that rests while
+// nobody looks at the page, goes on where it was, and never complains. Without it the page asks every few seconds.
+"use strict";
+
+(() => {
+  const POLL_SECONDS = [5, 15];
+  const RETRY_MS = 30_000;
+  const REST_AFTER_MS = 10_000;
+  const PAUSE_MS = 1000; // A busy wallet changes many times a second: its page is drawn anew once.
+  const PAGE_KEY = "live-page";
+
+  // The server ends the stream of the page that was left in this tab at once, and not when it finds out.
+  const page = Math.random().toString(36).slice(2);
+  const swapPage = () => {
+    try {
+      const left = sessionStorage.getItem(PAGE_KEY) || "";
+      sessionStorage.setItem(PAGE_KEY, page);
+      return left;
+    } catch (forbidden) {
+      return "";
+    }
+  };
+  const left = swapPage();
+
+  // A piece that is being asked for may have been drawn before the change: what is told meanwhile is told afterwards.
+  const asking = new Set();
+  const isLive = (element) => element.getAttribute?.("hx-trigger")?.includes("sse:");
+
+  class LiveStream extends EventTarget {
+    #address;
+    #source = null;
+    #names = new Set();
+    #waiting = new Set();
+    #last = "";
+    #timer = 0;
+    #pause = 0;
+
+    constructor(address) {
+      super();
+      this.#address = address;
+      document.addEventListener("visibilitychange", () => {
+        clearTimeout(this.#timer);
+        if (!document.hidden) this.#open();
+        else this.#timer = setTimeout(() => this.close(), REST_AFTER_MS);
+      });
+      if (!document.hidden) this.#open();
+    }
+
+    get isOpen() {
+      return this.#source?.readyState === EventSource.OPEN;
+    }
+
+    addEventListener(name, listener) {
+      super.addEventListener(name, listener);
+      if (this.#names.has(name)) return;
+      this.#names.add(name);
+      this.#source?.addEventListener(name, this.#take);
+    }
+
+    close() {
+      this.#source?.close();
+      this.#source = null;
+    }
+
+    tellWaiting() {
+      if (asking.size || this.#pause || !this.#waiting.size) return;
+      this.#pause = setTimeout(() => {
+        this.#pause = 0;
+        this.tellWaiting();
+      }, PAUSE_MS);
+      const names = [...this.#waiting];
+      this.#waiting.clear();
+      for (const name of names) this.dispatchEvent(new Event(name));
+    }
+
+    #take = (event) => {
+      this.#last = event.lastEventId;
+      this.#waiting.add(event.type);
+      this.tellWaiting();
+    };
+
+    #open() {
+      if (this.#source) return;
+      const query = new URLSearchParams({ page, left, after: this.#last });
+      this.#source = new EventSource(`${this.#address}?${query}`);
+      for (const name of this.#names) this.#source.addEventListener(name, this.#take);
+      // While it is connecting the browser tries again by itself; refused for now, it is tried much later.
+      this.#source.addEventListener("error", () => {
+        if (this.#source?.readyState !== EventSource.CLOSED) return;
+        this.close();
+        this.#timer = setTimeout(() => this.#open(), RETRY_MS);
+      });
+    }
+  }
+
+  let stream = null;
+  htmx.createEventSource = (address) => (stream = new LiveStream(address));
+
+  document.addEventListener("htmx:beforeSend", (event) => {
+    if (isLive(event.detail.elt)) asking.add(event.detail.xhr);
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    asking.delete(event.detail.xhr);
+    stream?.tellWaiting();
+  });
+
+  for (const seconds of POLL_SECONDS) {
+    setInterval(() => {
+      if (!stream?.isOpen && !document.hidden) htmx.trigger(document.body, `poll-${seconds}`);
+    }, seconds * 1000);
+  }
+})();
