@@ -211,6 +211,12 @@ def test_lists_are_filtered(world: World) -> None:
     assert ids("status=active") == [str(second.id)]
     assert ids(f"wallet_id={wallet_id}&service_name=image_upscaler_v1") == [str(second.id), str(first.id)]
     assert ids("service_name=other") == []
+    assert ids("sort=amount") == [str(second.id), str(first.id)]
+    assert ids("sort=oldest&side=provider&created_from=2020-01-01") == [str(first.id), str(second.id)]
+    assert ids("side=payer") == ids("created_to=2020-01-01") == ids("text=elsewhere") == []
+    assert ids(f"text={second.id}") == ids(f"text={second.task_id.upper()}") == [str(second.id)]
+    page = world.provider.get("/escrow/list?sort=deadline&limit=1").json
+    assert ids(f"sort=deadline&cursor={page['next_cursor']}") == [str(second.id)]
 
 
 @on_sqlite
@@ -226,6 +232,13 @@ def test_lists_are_filtered(world: World) -> None:
         ("cursor=AAAA", "cursor"),
         ("service_name=%00", "service_name"),
         ("page=2", "page"),
+        ("side=verifier", "side"),
+        ("sort=size", "sort"),
+        ("sort=amount&cursor=MDE5OGMzZjItNmMxZS03YmIwLTlkNWUtM2YyYTlhNDFiYzA3", "cursor"),
+        ("text=%00", "text"),
+        ("created_from=0", "created_from"),
+        ("created_to=2030-02-30", "created_to"),
+        ("created_from=2030-01-02&created_to=2030-01-01", "created_to"),
     ],
 )
 def test_a_wrong_filter_is_named(world: World, query: str, field: str) -> None:

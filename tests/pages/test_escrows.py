@@ -353,7 +353,7 @@ def test_the_timeline_refreshes_itself_until_all_is_final(
 
     same = payer.get(f"{path}?seen=active", htmx=True)
     assert same.text.lstrip().startswith('<div id="escrow-timeline"')
-    assert "every 5s" in same.text
+    assert "poll-5 from:body" in same.text
 
     _deliver(session, services, pair, escrow)
     changed = payer.get(f"{path}?seen=active", htmx=True)
@@ -362,7 +362,7 @@ def test_the_timeline_refreshes_itself_until_all_is_final(
     assert "Release 100.00" in changed.text
 
     manager(session, services, pair.payer).release_escrow(escrow.id)
-    assert "every 5s" not in payer.get(f"{path}?seen=released", htmx=True).text
+    assert "poll-5 from:body" not in payer.get(f"{path}?seen=released", htmx=True).text
 
 
 def test_the_timeline_tells_the_story_in_words(

@@ -191,14 +191,14 @@ def test_a_payouts_page_follows_it_until_it_is_final(payer: Browser, pair: Pair,
     path = f"/wallet/payouts/{payout.id}/progress?seen=queued"
     same = payer.get(path, htmx=True)
     assert same.text.lstrip().startswith('<section class="card payout-progress"')
-    assert "every 5s" in same.text
+    assert "poll-5 from:body" in same.text
 
     with unit_of_work(session):
         return_to_wallet(session, session.get_one(Payout, payout.id), "the daemon refuses the address")
     changed = payer.get(path, htmx=True)
     assert changed.headers["HX-Retarget"] == "#payout-status"
     assert "the money is back in your balance: the daemon refuses the address" in changed.text
-    assert "every 5s" not in changed.text
+    assert "poll-5 from:body" not in changed.text
 
 
 def test_a_new_wallet_gets_an_address_from_the_stock_and_keeps_it(payer: Browser, session) -> None:
@@ -232,7 +232,7 @@ def test_a_deposit_fills_up_with_its_confirmations(payer: Browser, pair: Pair, s
     assert 'id="wallet-deposits"' in shown
     assert 'hx-swap-oob="true"' in shown
     assert 'value="12.50000000"' in shown
-    assert "every 5s" in shown
+    assert "poll-5 from:body" in shown
 
 
 def _deposits(session, pair: Pair, *rows: dict[str, object]) -> None:

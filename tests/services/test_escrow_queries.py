@@ -14,7 +14,8 @@ from webapp.domain.escrow_states import Party
 from webapp.domain.exceptions import NotFoundError, ValidationError
 from webapp.models import Wallet
 from webapp.services.container import Services
-from webapp.services.escrow_queries import list_all, list_for_actor, list_for_wallets
+from webapp.services.escrow_queries import list_for_actor, list_page, of_everybody, of_wallets
+from webapp.services.escrow_search import EscrowSearch
 from webapp.services.signing_keys import actor_of
 from webapp.services.unit_of_work import unit_of_work
 
@@ -36,12 +37,12 @@ def test_an_escrow_between_two_wallets_of_one_owner_comes_once(
         for _ in range(5)
     ]
     wallets = (person.wallet_id, second.id)
-    first = list_for_wallets(session, wallets, limit=3)
-    rest = list_for_wallets(session, wallets, limit=3, cursor=first.next_cursor)
+    first = list_page(session, of_wallets(wallets), limit=3)
+    rest = list_page(session, of_wallets(wallets), limit=3, cursor=first.next_cursor)
     assert _ids(first) + _ids(rest) == made[::-1]
     assert rest.next_cursor is None
-    assert _ids(list_for_wallets(session, wallets, limit=5)) == made[::-1]
-    assert list_for_wallets(session, wallets, limit=5).next_cursor is None
+    assert _ids(list_page(session, of_wallets(wallets), limit=5)) == made[::-1]
+    assert list_page(session, of_wallets(wallets), limit=5).next_cursor is None
 
 
 def test_sides_strangers_verifiers_and_staff_see_what_is_theirs(
@@ -52,18 +53,18 @@ def test_sides_strangers_verifiers_and_staff_see_what_is_theirs(
     verifier = make_key(session, services, stranger)
     escrow = make_escrow(session, services, pair, "1", verifier_key_id=verifier.key_id)
     payer = pair.payer.actor
-    assert _ids(list_for_wallets(session, payer.wallet_ids, side=Party.PAYER)) == [escrow.id]
-    assert _ids(list_for_wallets(session, payer.wallet_ids, side=Party.PROVIDER)) == []
+    assert _ids(list_page(session, of_wallets(payer.wallet_ids, Party.PAYER))) == [escrow.id]
+    assert _ids(list_page(session, of_wallets(payer.wallet_ids, Party.PROVIDER))) == []
     assert _ids(list_for_actor(session, stranger.actor)) == []
-    assert _ids(list_for_wallets(session, ())) == []
+    assert _ids(list_page(session, of_wallets(()))) == []
     found = services.signing_keys(session).find_usable(verifier.key_id)
     assert found is not None
     assert _ids(list_for_actor(session, actor_of(found[0]))) == [escrow.id]
-    assert _ids(list_all(session, status="active")) == [escrow.id]
+    assert _ids(list_page(session, of_everybody(), EscrowSearch("active"))) == [escrow.id]
     with pytest.raises(NotFoundError):
         list_for_actor(session, stranger.actor, wallet_id=pair.payer.wallet_id)
     with pytest.raises(ValidationError):
-        list_for_actor(session, payer, status="done")
+        EscrowSearch(status="done")
 
 
 def test_a_list_reads_indexes_and_never_the_table(
@@ -77,8 +78,8 @@ def test_a_list_reads_indexes_and_never_the_table(
         statements.append((statement, parameters))
 
     event.listen(session.connection(), "before_cursor_execute", listen)
-    list_for_wallets(session, (1, 2), status="active", service_name="x", verifier_key_ids=("key_a",))
-    list_for_wallets(session, (1,))
+    list_page(session, of_wallets((1, 2), None, ("key_a",)), EscrowSearch("active", service_name="x"))
+    list_page(session, of_wallets((1,)))
     for statement, parameters in [each for each in statements if "escrows" in each[0]]:
         plan = session.connection().exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters).all()
         steps = [row[3] for row in plan]

@@ -10,7 +10,7 @@ from tests.support.people import make_escrow, make_pair, make_person, manager, s
 from webapp.domain.exceptions import NotFoundError, ValidationError
 from webapp.domain.money import Amount
 from webapp.domain.pagination import encode_cursor
-from webapp.services import wallet_queries
+from webapp.services import wallet_queries, wallet_statement
 from webapp.services.container import Services
 
 ADDRESS = "mipcBbFg9gMiCh81Kj8tqqdgoZub1ZJRfn"
@@ -30,7 +30,7 @@ def test_the_statement_adds_up_to_the_balance(session: sqlalchemy.orm.Session, s
 
     lines, cursor = [], None
     while True:
-        page = wallet_queries.list_statement(session, pair.payer.wallet_id, limit=2, cursor=cursor)
+        page = wallet_statement.list_statement(session, pair.payer.wallet_id, limit=2, cursor=cursor)
         lines += page.items
         cursor = page.next_cursor
         if cursor is None:
@@ -51,7 +51,7 @@ def test_the_statement_adds_up_to_the_balance(session: sqlalchemy.orm.Session, s
     assert sum(line.held_change for line in lines) == 0
     assert balances(session, pair.payer.wallet_id) == ("150.00000000", "0.00000000")
     assert lines[1].escrow_id == refunded.id
-    (earned,) = wallet_queries.list_statement(session, pair.provider.wallet_id).items
+    (earned,) = wallet_statement.list_statement(session, pair.provider.wallet_id).items
     assert (earned.available_change, earned.escrow_id) == (95 * FLOP, released.id)
 
 
@@ -78,7 +78,11 @@ def test_a_cursor_of_somebody_elses_making_is_refused(
     session: sqlalchemy.orm.Session, services: Services, cursor: str
 ) -> None:
     owner = make_person(session, services)
-    for listing in (wallet_queries.list_statement, wallet_queries.list_deposits, wallet_queries.list_payouts):
+    for listing in (
+        wallet_statement.list_statement,
+        wallet_queries.list_deposits,
+        wallet_queries.list_payouts,
+    ):
         with pytest.raises(ValidationError) as refused:
             listing(session, owner.wallet_id, cursor=cursor)
         assert set(refused.value.fields) == {"cursor"}

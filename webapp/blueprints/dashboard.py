@@ -11,7 +11,7 @@ from flask_login import current_user
 from webapp.domain.clock import utcnow
 from webapp.domain.roles import Role
 from webapp.models import Wallet
-from webapp.services import chain_reach, escrow_desk, operations_overview, wallet_queries
+from webapp.services import chain_reach, escrow_desk, operations_overview, wallet_queries, wallet_statement
 from webapp.services.wallet_ownership import list_wallets
 from webapp.web.current import db_session, services
 from webapp.web.escrow_view import wallet_name
@@ -66,7 +66,7 @@ def _is_staff() -> bool:
 def _latest_lines(wallets: list[Wallet]) -> list[Any]:
     if not wallets:
         return []
-    page = wallet_queries.list_statement(db_session(), wallets[0].id, limit=LATEST)
+    page = wallet_statement.list_statement(db_session(), wallets[0].id, limit=LATEST)
     return [line_of(line) for line in page.items]
 
 

@@ -10,6 +10,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from webapp.blueprints.forms.wallets import RedirectForm, WithdrawForm
+from webapp.blueprints.wallet_statements import latest_lines, statement_page, whole_statement
 from webapp.domain.exceptions import (
     FrozenWalletError,
     InsufficientFundsError,
@@ -34,12 +35,11 @@ from webapp.web.live import live
 from webapp.web.payout_view import view_of
 from webapp.web.presses import press_once
 from webapp.web.qr_codes import qr_code
-from webapp.web.wallet_words import batch_sentence, line_of
+from webapp.web.wallet_words import batch_sentence
 
 bp = Blueprint("wallets", __name__, url_prefix="/wallet")
 
 LATEST = 6
-STATEMENT_PAGE = 10
 
 
 @bp.get("")
@@ -61,11 +61,15 @@ def movements() -> ResponseReturnValue:
 @bp.get("/statement")
 @signed_in
 def statement() -> ResponseReturnValue:
-    """Every posting that touched the wallet, page by page."""
-    wallet_id = _wallet_id()
-    return render(
-        "wallets/statement", "wallet_statement", **_statement(wallet_id, request.args.get("cursor"))
-    )
+    """Every posting that touched the wallet, page by page; `?since=` and `?until=` are its days."""
+    return statement_page(_wallet_id())
+
+
+@bp.get("/statement.<any(csv, json):form>")
+@signed_in
+def statement_file(form: str) -> ResponseReturnValue:
+    """The whole statement of the days that are asked for, to take away."""
+    return whole_statement(_wallet_id(), form)
 
 
 @bp.post("/withdraw")
@@ -234,7 +238,7 @@ def _page_context(wallet_id: int, **forms: WithdrawForm) -> dict[str, Any]:
         "withdraw_form": WithdrawForm(formdata=None),
         "min_payout": wallet.min_payout,
         **_preview_context(wallet_id, forms["withdraw_form"].amount.data if forms else None, reach),
-        **_statement(wallet_id, None),
+        **latest_lines(wallet_id),
     } | forms
 
 
@@ -253,17 +257,6 @@ def _preview_context(wallet_id: int, text: str | None, reach: ChainReach) -> dic
         "fee_paid_by": wallet.fee_paid_by,
         "max_fee": wallet.max_fee_per_payout,
         "reach": reach,
-    }
-
-
-def _statement(wallet_id: int, cursor: str | None) -> dict[str, Any]:
-    page = wallet_queries.list_statement(db_session(), wallet_id, limit=STATEMENT_PAGE, cursor=cursor)
-    address = url_for("wallets.statement", wallet=wallet_id)
-    return {
-        "wallet_id": wallet_id,
-        "lines": [line_of(line) for line in page.items],
-        "next_url": f"{address}&cursor={page.next_cursor}" if page.next_cursor else None,
-        "first_url": address if cursor else None,
     }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, time, timedelta
 
 
 def utcnow() -> datetime:
@@ -15,3 +15,15 @@ def to_rfc3339(moment: datetime | None) -> str | None:
     if moment is None:
         return None
     return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def first_moment_of(day: date) -> datetime:
+    """Midnight in UTC, with which the day begins."""
+    return datetime.combine(day, time.min, UTC)
+
+
+def first_moment_after(day: date) -> datetime:
+    """The end of the day in UTC, which belongs to the next one. The last day of all ends a moment earlier."""
+    return (
+        datetime.combine(day, time.max, UTC) if day == date.max else first_moment_of(day + timedelta(days=1))
+    )

@@ -41,6 +41,13 @@ class Escrow(Base):
         Index(None, "provider_wallet_id", "id"),
         Index(None, "payer_wallet_id", "status", "id"),
         Index(None, "provider_wallet_id", "status", "id"),
+        Index(None, "status", "id"),
+        # Lists by amount and by deadline are scanned state by state, for one side or for everybody.
+        Index(None, "payer_wallet_id", "status", "amount", "id"),
+        Index(None, "provider_wallet_id", "status", "amount", "id"),
+        Index(None, "status", "amount", "id"),
+        Index(None, "payer_wallet_id", "status", "expires_at", "id"),
+        Index(None, "provider_wallet_id", "status", "expires_at", "id"),
         Index(None, "verifier_key_id", "id"),
         Index(None, "status", "expires_at"),
         Index(None, "status", "accept_by"),

@@ -1,4 +1,4 @@
-"""What a wallet looks like to its owner: balances, deposits, payouts, and the postings behind them. Reads only.
+"""What a wallet looks like to its owner: balances, deposits, payouts. Reads only.
 
 Whoever calls has made sure that the wallet is the reader's; `get_own_payout` does so itself.
 """
@@ -8,19 +8,17 @@ from __future__ import annotations
 import uuid
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select, type_coerce, union
+from sqlalchemy import BigInteger, ColumnElement, Select, cast, func, select, type_coerce
 from sqlalchemy.orm import Session
 
-from webapp.domain import accounts
 from webapp.domain.exceptions import NotFoundError
 from webapp.domain.money import Amount
 from webapp.domain.pagination import Page, checked_limit, decode_cursor, row_id
 from webapp.domain.payout_states import PASSING
 from webapp.domain.roles import Actor
-from webapp.models import Deposit, JournalEntry, Payout, Posting, Wallet
+from webapp.models import Deposit, Payout, Wallet
 from webapp.models.types import Total
 
 
@@ -40,25 +38,6 @@ class WalletOverview:
     outgoing: Amount
     is_frozen: bool
     payout_address: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class StatementLine:
-    """One posting that touched a wallet. The changes are signed base units; `key` names the business event, and
-    `counterpart` is the account at the other end.
-
-    Kinds: deposit_credit, deposit_reverse, deposit_recover, escrow_create, escrow_refund, escrow_release,
-    payout_queue, payout_return, payout_missing.
-    """
-
-    id: int
-    at: datetime
-    kind: str
-    key: str
-    escrow_id: uuid.UUID | None
-    available_change: int
-    held_change: int
-    counterpart: str
 
 
 def overview(session: Session, wallet_id: int) -> WalletOverview:
@@ -131,56 +110,6 @@ def get_own_payout(session: Session, actor: Actor, payout_id: uuid.UUID) -> Payo
     if payout is None or payout.wallet_id not in actor.wallet_ids:
         raise NotFoundError("there is no such payout, or it is not yours")
     return payout
-
-
-def list_statement(
-    session: Session, wallet_id: int, *, limit: int | None = None, cursor: str | None = None
-) -> Page[StatementLine]:
-    """Every posting that touched the wallet, the newest first. Raises ValidationError naming `limit` or `cursor`."""
-    size, after = checked_limit(limit), decode_cursor(cursor, row_id)
-    own = (accounts.available(wallet_id), accounts.held(wallet_id))
-    # One scan of an index for each end and account; a move between the two is found twice and counts once.
-    scans: list[Select[Any]] = []
-    for end in (Posting.source, Posting.destination):
-        for account in own:
-            scan = select(Posting.id).where(end == account)
-            if after is not None:
-                scan = scan.where(Posting.id < after)
-            scans.append(select(scan.order_by(Posting.id.desc()).limit(size + 1).subquery()))
-    found = union(*scans).subquery()
-    rows = session.execute(
-        select(
-            Posting.id,
-            Posting.source,
-            Posting.destination,
-            Posting.amount,
-            JournalEntry.created_at,
-            JournalEntry.kind,
-            JournalEntry.key,
-            JournalEntry.escrow_id,
-        )
-        .join(JournalEntry, JournalEntry.id == Posting.journal_entry_id)
-        .where(Posting.id.in_(select(found.c.id)))
-        .order_by(Posting.id.desc())
-        .limit(size + 1)
-    )
-    return Page.of([_line(row, *own) for row in rows], size, lambda line: line.id)
-
-
-def _line(row: Any, available: str, held: str) -> StatementLine:
-    def change(account: str) -> int:
-        return int(row.amount.base_units * ((row.destination == account) - (row.source == account)))
-
-    return StatementLine(
-        id=row.id,
-        at=row.created_at,
-        kind=row.kind,
-        key=row.key,
-        escrow_id=row.escrow_id,
-        available_change=change(available),
-        held_change=change(held),
-        counterpart=row.destination if row.source in (available, held) else row.source,
-    )
 
 
 def _sum(*columns: Any) -> Select[Any]:

@@ -10,13 +10,13 @@ from webapp.domain import accounts
 from webapp.domain.clock import utcnow
 from webapp.domain.money import Amount
 from webapp.services.payouts.batching import Outlook
-from webapp.services.wallet_queries import StatementLine
+from webapp.services.wallet_statement import StatementLine
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
     """A line of the statement. `direction` is "in" or "out" as the available balance sees it; None when only what
-    was held has moved. `note` says from where to where.
+    was held has moved. `note` says from where to where. `balance` is what was available after it.
     """
 
     title: str
@@ -26,6 +26,7 @@ class Line:
     direction: str | None
     escrow_id: UUID | None
     payout_id: str | None
+    balance: Amount
 
 
 _TITLES = {
@@ -55,6 +56,7 @@ def line_of(line: StatementLine) -> Line:
         direction=_direction(line),
         escrow_id=line.escrow_id,
         payout_id=line.key.split(":")[1] if line.kind in _OF_PAYOUTS else None,
+        balance=line.balance,
     )
 
 

@@ -6,6 +6,7 @@ from flask import Response, url_for
 from flask_openapi3 import APIBlueprint, Tag
 
 from webapp.blueprints.api.documents import escrow_documents, event_document
+from webapp.blueprints.api.escrow_filter import EscrowFilter
 from webapp.blueprints.api.operations import (
     answer,
     answer_once,
@@ -20,7 +21,6 @@ from webapp.blueprints.api.schemas import (
     Delivery,
     EscrowDocument,
     EscrowEvents,
-    EscrowFilter,
     EscrowPage,
     EscrowPath,
     IdempotencyHeader,
@@ -125,8 +125,16 @@ def refund(path: EscrowPath, header: IdempotencyHeader, body: Refund) -> Respons
 @bp.get("/list", **operation(Scope.ESCROW_READ, EscrowPage))
 @signed_request(Scope.ESCROW_READ)
 def list_all(query: EscrowFilter) -> Response:
-    """The escrows that the key's wallet pays or provides, and those that the key verifies; the newest first."""
-    page = escrow_queries.list_for_actor(db_session(), current_actor(), **query.model_dump())
+    """The escrows that the key's wallet pays or provides, and those that the key verifies."""
+    page = escrow_queries.list_for_actor(
+        db_session(),
+        current_actor(),
+        query.search(),
+        wallet_id=query.wallet_id,
+        side=query.party(),
+        limit=query.limit,
+        cursor=query.cursor,
+    )
     manager = _manager()
     items = escrow_documents(page.items, manager, current_actor())
     return answer(EscrowPage(items=items, next_cursor=page.next_cursor))

@@ -23,7 +23,6 @@ from webapp.blueprints.api.fields import (
     WalletId,
 )
 from webapp.domain.escrow_states import Status
-from webapp.domain.pagination import DEFAULT_PAGE_SIZE, MAX_PAGE_SIZE
 from webapp.services.idempotency import FIELD, MAX_KEY_LENGTH
 
 
@@ -83,16 +82,6 @@ class PayoutPath(RequestPart):
     """A payout's id in the address."""
 
     id: str = Field(description="The payout's id", json_schema_extra={"example": PAYOUT_ID})
-
-
-class EscrowFilter(RequestPart):
-    """Which escrows to list."""
-
-    wallet_id: int | None = Field(None, description="Only those of this wallet, which must be the key's")
-    status: Status | None = Field(None, description="Only those in this state")
-    service_name: Text | None = Field(None, description="Only those for this service")
-    limit: int = Field(DEFAULT_PAGE_SIZE, ge=1, le=MAX_PAGE_SIZE, description="How many at most")
-    cursor: str | None = Field(None, description="`next_cursor` of the page before")
 
 
 class NewEscrow(RequestPart):

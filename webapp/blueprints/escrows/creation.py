@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from flask import Response, render_template, request
@@ -35,8 +36,13 @@ _ASKS_FOR_PAYMENT = "The escrow is created. It begins when your payment has arri
 @bp.get("/new")
 @signed_in
 def new() -> ResponseReturnValue:
-    """The form for another escrow. What stands in the address is filled in."""
-    return _new_page(_escrow_form(is_empty=True))
+    """The form for another escrow. What stands in the address is filled in; `?repeat=` names an escrow to follow."""
+    form = _escrow_form(is_empty=True)
+    if "repeat" in request.args:
+        usual_time = timedelta(hours=services().settings.escrow.default_deadline_hours)
+        repeated = manager().get_escrow(request.args["repeat"])
+        form.follow(repeated, current_user.actor.wallet_ids, usual_time)
+    return _new_page(form)
 
 
 @bp.post("")

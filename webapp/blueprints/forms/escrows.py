@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from collections.abc import Collection
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from wtforms import (
@@ -18,6 +19,8 @@ from wtforms import (
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, NumberRange, Optional
 
+from webapp.domain.clock import utcnow
+from webapp.models import Escrow
 from webapp.services.funding_terms import BALANCE, DEPOSIT
 from webapp.web.forms import PageForm, stripped
 
@@ -54,11 +57,25 @@ class EscrowForm(PageForm):
     verifier_key_id = StringField("Verifier’s key", [Optional(), Length(max=40)], [stripped])
     expected_result_hash = StringField("Expected result hash", [Optional(), Length(max=64)], [stripped])
 
+    FOLLOWED = ("funding", "refund_address", "provider_node_id", "verifier_key_id")
     FURTHER = ("provider_node_id", "verifier_key_id", "expected_result_hash")
 
     def offer(self, wallets: list[tuple[int, str]]) -> None:
         """Let the payer choose one of these wallets (id, name)."""
         self.payer_wallet_id.choices = wallets
+
+    def follow(self, escrow: Escrow, wallet_ids: Collection[int], usual_time: timedelta) -> None:
+        """Take over the terms of an escrow that was made before, with as much time for the result as it had; the usual
+        time is left to the service. What belongs to that one task stays empty: its id, and the result it expected.
+        """
+        if escrow.payer_wallet_id in wallet_ids:
+            self.payer_wallet_id.data = escrow.payer_wallet_id
+        self.amount.data = str(escrow.amount)
+        for name in ("provider_wallet_id", "service_name", *self.FOLLOWED):
+            self[name].data = getattr(escrow, name)
+        time = escrow.expires_at - escrow.created_at
+        if abs(time - usual_time) > timedelta(minutes=1):
+            self.expires_at.data = (utcnow() + time).replace(tzinfo=None, second=0, microsecond=0)
 
     @property
     def deadline(self) -> datetime | None:
