@@ -37,9 +37,9 @@ faults: $(VENV)/.installed-dev ## Live through every fault on both databases and
 	@scripts/install-system-packages test
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(FAULTS_ARGS)
 
-bench: $(VENV)/.installed-dev ## Measure how fast it is
+bench: $(VENV)/.installed-dev ## Measure how fast it is (BENCH_ARGS="--clients 1,8 --mix A,B,C --db sqlite"; --help lists all)
 	@scripts/install-system-packages test
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench $(BENCH_ARGS)
 
 migrate: $(VENV)/.installed ## Bring the configured database to the newest schema
 	@$(BIN)/flask --app wsgi db upgrade

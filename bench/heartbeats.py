@@ -9,27 +9,23 @@ share the machine, while nodes bring machines of their own. Each has beaten befo
 from __future__ import annotations
 
 import argparse
-import contextlib
 import http.client
 import multiprocessing
-import os
 import statistics
 import time
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 
 from sqlalchemy import func, insert, select
 
+from bench import meters
+from bench.databases import KINDS, place
 from bench.instance import Instance
 from bench.signed_client import SignedClient
-from tests.support.postgres import PostgresCluster
 from tests.support.processes import temporary_folder
 from webapp import create_app
 from webapp.domain.clock import utcnow
 from webapp.extensions import db
 from webapp.models import NodeHeartbeat
-from webapp.schema import create_if_missing
 from webapp.services.container import Services
 from webapp.services.signing_keys import IssuedKey
 from webapp.services.unit_of_work import unit_of_work
@@ -43,9 +39,8 @@ Nodes = list[tuple[str, IssuedKey]]
 def main() -> None:
     """Measure and print a line of a Markdown table."""
     options = _options()
-    folder = temporary_folder("bench-heartbeats")
-    with _database(options.db, folder) as url:
-        instance = Instance(folder / "instance", url)
+    with place(options.db) as found:
+        instance = Instance(temporary_folder("bench-heartbeats") / "instance", found.create())
         nodes = _register(instance, options.nodes)
         began = utcnow()
         try:
@@ -56,22 +51,10 @@ def main() -> None:
         print(f"\n{_heard_since(instance, began)} nodes were heard from.")
 
 
-@contextlib.contextmanager
-def _database(kind: str, folder: Path) -> Iterator[str]:
-    if kind == "sqlite":
-        yield f"sqlite:///{folder / 'bench.db'}"
-        return
-    cluster = PostgresCluster(durable=True).start()
-    try:
-        yield cluster.url(cluster.create_database())
-    finally:
-        cluster.stop()
-
-
 def _register(instance: Instance, count: int) -> Nodes:
     """Make the schema and the nodes, each heard from an hour ago."""
+    instance.make_schema()
     app = create_app(instance.settings)
-    create_if_missing(app)
     services = Services.of(instance.settings)
     nodes: Nodes = []
     with app.app_context():
@@ -102,31 +85,16 @@ def _measure(instance: Instance, nodes: Nodes, options: argparse.Namespace) -> N
         )
         for number in range(options.clients)
     ]
-    before = _seconds_of_processors()
+    before = meters.children_seconds()
     for client in clients:
         client.start()
     parts = [answers.get() for _ in clients]
     for client in clients:
         client.join()
-    spent = _seconds_of_processors() - before
+    spent = meters.children_seconds() - before
     took = max(seconds for seconds, _ in parts)
     latencies = [latency for _, part in parts for latency in part]
     _report(latencies, took, spent, options)
-
-
-def _seconds_of_processors() -> float:
-    """What the server and the database have used so far: our children and theirs, the clients once they have ended."""
-    parents: dict[int, int] = {}
-    used: dict[int, int] = {}
-    for file in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):
-            fields = file.read_text().rpartition(")")[2].split()
-            parents[int(file.parent.name)] = int(fields[1])
-            used[int(file.parent.name)] = sum(map(int, fields[11:15]))
-    ours = {os.getpid()}
-    while more := {pid for pid, parent in parents.items() if parent in ours} - ours:
-        ours |= more
-    return sum(used[pid] for pid in ours - {os.getpid()}) / os.sysconf("SC_CLK_TCK")
 
 
 def _client(port, nodes, seconds, ready, answers) -> None:  # type: ignore[no-untyped-def]
@@ -180,7 +148,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=20)
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--workers", type=int, default=2, help="processes of the server")
-    parser.add_argument("--db", choices=("postgres", "sqlite"), default="postgres")
+    parser.add_argument("--db", choices=KINDS, default="postgres")
     return parser.parse_args()
 
 

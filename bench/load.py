@@ -1,84 +1,115 @@
-"""Mix A: clients in processes of their own create and release escrows for a number of seconds."""
+"""Clients in processes of their own drive the server for a number of seconds: what they did, and what it cost."""
 
 from __future__ import annotations
 
-import hashlib
 import multiprocessing
-import random
+import queue
 import statistics
 import time
-import uuid
+from collections import Counter, defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
-from bench.signed_client import SignedClient
-from webapp.domain.canonical import sign_result
-from webapp.domain.money import Amount
+from bench import meters
+from bench.mixes import Client
+from bench.people import Pair
 
-
-@dataclass(frozen=True)
-class Pair:
-    """A payer with its key, and a provider with the secret it signs results with."""
-
-    payer_wallet_id: int
-    provider_wallet_id: int
-    key_id: str
-    secret: str
-    provider_secret: str
+PATIENCE_SECONDS = 120
 
 
-@dataclass(frozen=True)
-class Result:
-    """What came of one run. Latencies are in milliseconds."""
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """Processor seconds of the server and of PostgreSQL; MiB of the server's memory before and after."""
 
-    lifecycles_per_second: float
-    create_ms: list[float]
-    release_ms: list[float]
-
-    def percentile(self, latencies: list[float], percent: int) -> float:
-        """The latency that `percent` of the requests did not exceed."""
-        return statistics.quantiles(latencies, n=100)[percent - 1]
+    server_seconds: float
+    database_seconds: float
+    memory_before: float
+    memory_after: float
 
 
-def run(port: int, pairs: list[Pair], clients: int, seconds: float) -> Result:
-    """Drive the server with `clients` processes at once."""
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What came of one run: `done` counts what clients did, `latencies` are milliseconds by endpoint."""
+
+    seconds: float
+    done: Counter[str]
+    latencies: dict[str, list[float]]
+    cost: Cost
+
+    @property
+    def requests(self) -> int:
+        """How many were answered."""
+        return sum(map(len, self.latencies.values()))
+
+
+def percentile(latencies: list[float], percent: int) -> float:
+    """The latency that `percent` of the requests did not exceed."""
+    if len(latencies) < 2:
+        return latencies[0] if latencies else 0.0
+    return statistics.quantiles(latencies, n=100, method="inclusive")[percent - 1]
+
+
+def run(port: int, server: int, pairs: list[Pair], mix: str, clients: int, seconds: float, seed: int) -> Load:
+    """Drive the server, whose first process is `server`, with `clients` processes at once.
+
+    Raises RuntimeError with the words of a client that got an answer it had not expected.
+    """
     context = multiprocessing.get_context("fork")
-    with context.Pool(clients) as pool:
-        jobs = [(port, pairs[number::clients], seconds, number) for number in range(clients)]
-        parts = pool.starmap(_client, jobs)
-    create = [latency for part in parts for latency in part[0]]
-    release = [latency for part in parts for latency in part[1]]
-    return Result(len(release) / seconds, create, release)
+    ready, answers = context.Barrier(clients + 1), context.Queue()
+    processes = [
+        context.Process(
+            target=_client,
+            args=(port, pairs[number::clients], mix, f"{seed}:{number}", seconds, ready, answers),
+        )
+        for number in range(clients)
+    ]
+    for process in processes:
+        process.start()
+    ready.wait(PATIENCE_SECONDS)
+    measured = metered(server, lambda: [_next(answers, seconds) for _ in processes])
+    for process in processes:
+        process.join()
+    return _together(*measured)
 
 
-def _client(port: int, pairs: list[Pair], seconds: float, seed: int) -> tuple[list[float], list[float]]:
-    chooser = random.Random(seed)
-    clients = {pair.key_id: SignedClient("127.0.0.1", port, pair.key_id, pair.secret) for pair in pairs}
-    create_ms: list[float] = []
-    release_ms: list[float] = []
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        pair = chooser.choice(pairs)
-        started = time.perf_counter()
-        escrow = clients[pair.key_id].post("/escrow/create", _order(pair, chooser))
-        created = time.perf_counter()
-        clients[pair.key_id].post(f"/escrow/{escrow['id']}/release", _result(pair, escrow))
-        create_ms.append((created - started) * 1000)
-        release_ms.append((time.perf_counter() - created) * 1000)
-    return create_ms, release_ms
+def metered(server: int, work: Callable[[], Any]) -> tuple[Any, Cost]:
+    """What the work gives, and what it cost."""
+    memory = meters.memory_mib(server)
+    spent = meters.processor_seconds(server), meters.database_seconds()
+    given = work()
+    server_seconds = meters.processor_seconds(server) - spent[0]
+    database_seconds = meters.database_seconds() - spent[1]
+    return given, Cost(server_seconds, database_seconds, memory, meters.memory_mib(server))
 
 
-def _order(pair: Pair, chooser: random.Random) -> dict[str, object]:
-    return {
-        "payer_wallet_id": pair.payer_wallet_id,
-        "provider_wallet_id": pair.provider_wallet_id,
-        "amount": str(Amount(chooser.randint(100, 10_000) * 20)),
-        "service_name": "image_upscaler_v1",
-        "task_id": f"task-{chooser.getrandbits(48):012x}",
-    }
+def _client(port, pairs, mix, seed, seconds, ready, answers) -> None:  # type: ignore[no-untyped-def]
+    client = Client(port, pairs, mix, seed)
+    ready.wait(PATIENCE_SECONDS)
+    started = time.perf_counter()
+    try:
+        while time.perf_counter() - started < seconds:
+            client.act()
+    except RuntimeError as error:
+        answers.put(str(error))
+    else:
+        answers.put((time.perf_counter() - started, client.done, dict(client.latencies)))
 
 
-def _result(pair: Pair, escrow: dict[str, str]) -> dict[str, str]:
-    result_hash = hashlib.sha256(escrow["id"].encode()).hexdigest()
-    amount = Amount.parse(escrow["amount"])
-    signature = sign_result(pair.provider_secret, uuid.UUID(escrow["id"]), amount, result_hash)
-    return {"result_hash": result_hash, "provider_signature": signature}
+def _next(answers: Any, seconds: float) -> Any:
+    try:
+        part = answers.get(timeout=seconds + PATIENCE_SECONDS)
+    except queue.Empty:
+        raise RuntimeError("a client did not come back") from None
+    if isinstance(part, str):
+        raise RuntimeError(part)
+    return part
+
+
+def _together(parts: list[tuple[float, Counter[str], dict[str, list[float]]]], cost: Cost) -> Load:
+    latencies: defaultdict[str, list[float]] = defaultdict(list)
+    for _, _, part in parts:
+        for endpoint, some in part.items():
+            latencies[endpoint] += some
+    done: Counter[str] = sum((done for _, done, _ in parts), Counter())
+    return Load(max(seconds for seconds, _, _ in parts), done, dict(latencies), cost)

@@ -13,7 +13,7 @@ from typing import Any
 
 from http_message_signatures import HTTPMessageSigner, HTTPSignatureKeyResolver, algorithms
 
-COVERED = ("@method", "@target-uri", "content-digest")
+COVERED = ("@method", "@target-uri")
 
 
 class _OneKey(HTTPSignatureKeyResolver):
@@ -31,13 +31,22 @@ class _Message:
     headers: dict[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
-class Post:
+@dataclass(frozen=True, slots=True)
+class Request:
     """A signed request that waits to be sent."""
 
+    method: str
     path: str
-    content: bytes
+    content: bytes | None
     headers: dict[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What came back: the HTTP status, and the JSON."""
+
+    status: int
+    body: dict[str, Any]
 
 
 class SignedClient:
@@ -58,34 +67,45 @@ class SignedClient:
             signature_algorithm=algorithms.HMAC_SHA256, key_resolver=_OneKey(secret)
         )
 
-    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        """POST JSON with an idempotency key. Raises RuntimeError unless the answer is a success."""
-        request = self.sign(path, body)
-        request.headers["Idempotency-Key"] = secrets.token_urlsafe(16)
-        return self.send(request)
+    def get(self, path: str) -> dict[str, Any]:
+        """GET. Raises RuntimeError unless the answer is a success."""
+        return self.send(self._signed("GET", path, None, {}))
 
-    def sign(self, path: str, body: dict[str, Any]) -> Post:
+    def post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        """POST JSON with an idempotency key of its own. Raises RuntimeError unless the answer is a success."""
+        return self.send(self.sign(path, body, secrets.token_urlsafe(16)))
+
+    def sign(self, path: str, body: dict[str, Any], idempotency_key: str | None = None) -> Request:
         """A POST of JSON, signed now."""
         content = json.dumps(body).encode()
         digest = b64encode(hashlib.sha256(content).digest()).decode()
-        message = _Message("POST", self._origin + path, {"Content-Digest": f"sha-256=:{digest}:"})
+        headers = {"Content-Digest": f"sha-256=:{digest}:", "Content-Type": "application/json"}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
+        return self._signed("POST", path, content, headers)
+
+    def send(self, request: Request) -> dict[str, Any]:
+        """Send it. Raises RuntimeError unless the answer is a success."""
+        answer = self.ask(request)
+        if answer.status >= 300:
+            raise RuntimeError(f"{request.method} {request.path}: {answer.status}: {answer.body}")
+        return answer.body
+
+    def ask(self, request: Request) -> Answer:
+        """Send it, and see what is said."""
+        self._connection.request(request.method, request.path, request.content, request.headers)
+        response = self._connection.getresponse()
+        return Answer(response.status, json.loads(response.read()))
+
+    def _signed(self, method: str, path: str, content: bytes | None, headers: dict[str, str]) -> Request:
+        message = _Message(method, self._origin + path, headers)
         self._signer.sign(
             message,
             key_id=self._key_id,
-            covered_component_ids=COVERED,
+            covered_component_ids=COVERED if content is None else (*COVERED, "content-digest"),
             created=datetime.now(UTC),
             nonce=secrets.token_urlsafe(16),
             include_alg=True,
-            use_existing_digest=True,
+            use_existing_digest=content is not None,
         )
-        return Post(path, content, {**message.headers, "Content-Type": "application/json"})
-
-    def send(self, request: Post) -> dict[str, Any]:
-        """Send it. Raises RuntimeError unless the answer is a success."""
-        self._connection.request("POST", request.path, request.content, request.headers)
-        response = self._connection.getresponse()
-        answer = response.read()
-        if response.status >= 300:
-            raise RuntimeError(f"{response.status}: {answer.decode()}")
-        decoded: dict[str, Any] = json.loads(answer)
-        return decoded
+        return Request(method, path, content, message.headers)

@@ -20,6 +20,8 @@ from webapp.ledger import balances
 from webapp.models import JournalEntry, Posting
 from webapp.models.insert_once import insert_once
 
+_ADD_POSTINGS = insert(Posting.__table__)  # type: ignore[arg-type]
+
 
 @dataclass(frozen=True, slots=True)
 class Move:
@@ -58,8 +60,8 @@ def post(
     balances.apply(
         session, [(m.source, m.destination, m.amount) for m in moves], even_if_frozen=even_if_frozen
     )
-    session.execute(
-        insert(Posting),
+    session.connection().execute(
+        _ADD_POSTINGS,
         [
             {
                 "journal_entry_id": entry_id,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
-from sqlalchemy import inspect
+from sqlalchemy import Insert, inspect
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -19,10 +20,19 @@ def insert_once(
     Without `returning` the answer for an inserted row is True. On PostgreSQL it waits for an unfinished transaction
     that inserts the same key.
     """
-    dialect = session.connection().dialect.name
-    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
-    column: Any = returning if returning is not None else next(iter(inspect(model).primary_key))
-    row = session.execute(insert(model).values(**values).on_conflict_do_nothing().returning(column)).first()
+    session.flush()  # what waits in the session comes first, as with the session's own statements
+    connection = session.connection()
+    statement = _statement(model, connection.dialect.name, returning.key if returning is not None else None)
+    row = connection.execute(statement, values).first()
     if row is None:
         return None
     return row[0] if returning is not None else True
+
+
+@cache
+def _statement(model: type[Base], dialect: str, returning: str | None) -> Insert:
+    """Put together once: the values are its parameters."""
+    insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
+    mapper: Any = inspect(model)
+    column = mapper.columns[returning] if returning else next(iter(mapper.primary_key))
+    return insert(mapper.local_table).on_conflict_do_nothing().returning(column)

@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Iterator
 from typing import Any
 
-from sqlalchemy import and_, case, exists, insert, select
+from sqlalchemy import and_, bindparam, case, exists, insert, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.canonical import sha256_hex
@@ -16,6 +16,16 @@ from webapp.domain.money import Amount
 from webapp.models import Escrow, EscrowTransaction
 
 GENESIS = "0" * 64
+
+# Every change of an escrow asks and writes these, so they are put together once.
+_ROWS = EscrowTransaction.__table__.columns
+_LAST = (
+    select(_ROWS.sequence, _ROWS.hash)
+    .where(_ROWS.escrow_id == bindparam("escrow"))
+    .order_by(_ROWS.sequence.desc())
+    .limit(1)
+)
+_ADD = insert(EscrowTransaction.__table__)  # type: ignore[arg-type]
 
 
 def lock(session: Session, escrow_id: uuid.UUID) -> None:
@@ -31,18 +41,16 @@ def append(
     *,
     amount: Amount | None = None,
     detail: dict[str, Any] | None = None,
+    is_first: bool = False,
 ) -> None:
-    """Add one event inside the caller's unit of work.
+    """Add one event inside the caller's unit of work; with `is_first`, to an escrow that has just been made.
 
     The caller holds the escrow's row lock (it has just changed or locked it), so that two events cannot take the same
     place; the unique (escrow, sequence) refuses them if it did not.
     """
-    last = session.execute(
-        select(EscrowTransaction.sequence, EscrowTransaction.hash)
-        .where(EscrowTransaction.escrow_id == escrow_id)
-        .order_by(EscrowTransaction.sequence.desc())
-        .limit(1)
-    ).first()
+    session.flush()
+    connection = session.connection()
+    last = None if is_first else connection.execute(_LAST, {"escrow": escrow_id}).first()
     values: dict[str, Any] = {
         "escrow_id": escrow_id,
         "sequence": last.sequence + 1 if last else 1,
@@ -53,7 +61,7 @@ def append(
         "created_at": utcnow(),
         "previous_hash": last.hash if last else GENESIS,
     }
-    session.execute(insert(EscrowTransaction).values(**values, hash=row_hash(values)))
+    connection.execute(_ADD, {**values, "hash": row_hash(values)})
 
 
 def row_hash(values: dict[str, Any]) -> str:

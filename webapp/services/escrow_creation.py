@@ -69,6 +69,7 @@ class EscrowCreation:
                 self._actor.name,
                 amount=escrow.amount,
                 detail=creation_detail(escrow),
+                is_first=True,
             )
         return escrow
 

@@ -25,7 +25,7 @@ from webapp.domain.exceptions import (
 from webapp.domain.money import Amount
 from webapp.domain.roles import PROGRAM, Actor, Role, Scope
 from webapp.models import Dispute, Escrow
-from webapp.models.compare_and_set import changes_one_row
+from webapp.models.compare_and_set import changes_this_row
 from webapp.services import audit_trail
 from webapp.services.downtime import fair_terms
 from webapp.services.escrow_creation import EscrowCreation
@@ -235,13 +235,13 @@ class EscrowManager:
     def _move(self, escrow: Escrow, action: Action, **values: Any) -> None:
         before = escrow.status
         after = MOVES[Status(before), action]
-        is_changed = changes_one_row(
+        is_changed = changes_this_row(
             self._session,
+            escrow,
             update(Escrow)
             .where(Escrow.id == escrow.id, Escrow.status == before)
             .values(status=after.value, updated_at=utcnow(), **values),
         )
-        self._session.refresh(escrow)
         if not is_changed:
             raise _moved_on(escrow)
         if before == Status.DISPUTED:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Row, bindparam, insert, select, text
 from sqlalchemy.orm import Session
 
 from webapp.domain.exceptions import IdempotencyConflictError, IdempotencyMismatchError, ValidationError
@@ -21,6 +21,12 @@ from webapp.services.unit_of_work import unit_of_work
 
 MAX_KEY_LENGTH = 128
 FIELD = "Idempotency-Key"
+
+_COLUMNS = IdempotencyKey.__table__.columns
+_STORED = select(
+    _COLUMNS.request_hash, _COLUMNS.response_status, _COLUMNS.response_location, _COLUMNS.response_body
+).where(_COLUMNS.principal == bindparam("principal"), _COLUMNS.key == bindparam("key"))
+_STORE = insert(IdempotencyKey.__table__)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,29 +59,31 @@ def run(
     _check_key(key)
     with unit_of_work(session):
         _take_turn(session, principal, key)
-        stored = session.get(IdempotencyKey, (principal, key), populate_existing=True)
+        stored = _find(session, principal, key)
         if stored is not None:
             return _replay(stored, request_hash)
         answer = effect()
-        session.add(
-            IdempotencyKey(
-                principal=principal,
-                key=key,
-                request_hash=request_hash,
-                response_status=answer.status,
-                response_location=answer.location,
-                response_body=answer.body,
-            )
-        )
-        session.flush()
+        values = {
+            "principal": principal,
+            "key": key,
+            "request_hash": request_hash,
+            "response_status": answer.status,
+            "response_location": answer.location,
+            "response_body": answer.body,
+        }
+        session.connection().execute(_STORE, values)
     return answer
 
 
 def find(session: Session, principal: str, key: str, request_hash: str) -> StoredAnswer | None:
     """The answer that is stored for the key, if there is one. Raises as `run` does, but waits for nobody."""
     _check_key(key)
-    stored = session.get(IdempotencyKey, (principal, key), populate_existing=True)
+    stored = _find(session, principal, key)
     return None if stored is None else _replay(stored, request_hash)
+
+
+def _find(session: Session, principal: str, key: str) -> Row[*tuple[Any, ...]] | None:
+    return session.connection().execute(_STORED, {"principal": principal, "key": key}).first()
 
 
 def _check_key(key: str) -> None:
@@ -93,7 +101,7 @@ def _take_turn(session: Session, principal: str, key: str) -> None:
         raise IdempotencyConflictError("the first request with this idempotency key is still running")
 
 
-def _replay(stored: IdempotencyKey, request_hash: str) -> StoredAnswer:
+def _replay(stored: Row[*tuple[Any, ...]], request_hash: str) -> StoredAnswer:
     if stored.request_hash != request_hash:
         raise IdempotencyMismatchError("this idempotency key was used for another request")
     return StoredAnswer(

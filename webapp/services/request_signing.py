@@ -22,16 +22,16 @@ from http_message_signatures import (
     VerifyResult,
     algorithms,
 )
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import SignatureError
 from webapp.domain.roles import Actor
-from webapp.models import RequestNonce
+from webapp.models import RequestNonce, SigningKey
 from webapp.models.insert_once import insert_once
 from webapp.services.signing_keys import SigningKeys, actor_of
-from webapp.services.unit_of_work import unit_of_work
+from webapp.services.unit_of_work import lone_write
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 # A request is accepted from five minutes before its `created` until five minutes after it.
@@ -39,6 +39,11 @@ NONCE_RETENTION = timedelta(minutes=15)
 MAX_NONCE_LENGTH = 128
 MAX_KEY_ID_LENGTH = 40
 _TARGETS = ({"@path", "@query"}, {"@target-uri"})
+
+# Every signed request asks this, so it is put together once.
+_USED = select(RequestNonce.nonce).where(
+    RequestNonce.key_id == bindparam("key_id"), RequestNonce.nonce == bindparam("nonce")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +58,13 @@ class ReceivedRequest:
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """Proof that `actor` sent the request, signed at `created` by its own clock. The nonce is still to be used up."""
+    """Proof that `actor` sent the request, signed at `created` by its own clock. The nonce is still to be used up.
+
+    Whoever spends with the key finds it in the session as long as it is kept here, and need not read it again.
+    """
 
     actor: Actor
-    key_id: str
+    key: SigningKey
     nonce: str
     created: datetime
 
@@ -90,18 +98,17 @@ class RequestSigning:
         _check_signature(request, claim.key_id, secret)
         if knows_nonces and self._is_used(key.id, claim.nonce):
             raise _replayed()
-        return SignedRequest(actor_of(key), key.id, claim.nonce, claim.created)
+        return SignedRequest(actor_of(key), key, claim.nonce, claim.created)
 
     def use_nonce(self, signed: SignedRequest) -> None:
         """Let the request's nonce never work again. Raises SignatureError when another request was quicker."""
-        values = {"key_id": signed.key_id, "nonce": signed.nonce, "expires_at": utcnow() + NONCE_RETENTION}
-        with unit_of_work(self._session):
+        values = {"key_id": signed.key.id, "nonce": signed.nonce, "expires_at": utcnow() + NONCE_RETENTION}
+        with lone_write(self._session):
             if insert_once(self._session, RequestNonce, values) is None:
                 raise _replayed()
 
     def _is_used(self, key_id: str, nonce: str) -> bool:
-        used = select(RequestNonce.nonce).filter_by(key_id=key_id, nonce=nonce)
-        return self._session.execute(used).first() is not None
+        return self._session.execute(_USED, {"key_id": key_id, "nonce": nonce}).first() is not None
 
 
 def _read_claim(headers: Mapping[str, str]) -> _Claim:

@@ -1,0 +1,65 @@
+"""What processes have used of the machine, as the kernel counts it: time of the processors, and memory."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+DATABASE = "postgres"
+
+
+@dataclass(frozen=True, slots=True)
+class _Process:
+    parent: int
+    name: str
+    seconds: float
+
+
+def processor_seconds(root: int) -> float:
+    """What a process, those below it and those of them that have ended have used so far."""
+    processes = _all()
+    return sum(processes[pid].seconds for pid in _tree(processes, root))
+
+
+def database_seconds() -> float:
+    """The same of the PostgreSQL servers that this process has started; 0 without one."""
+    processes = _all()
+    ours = _tree(processes, os.getpid())
+    return sum(processes[pid].seconds for pid in ours if processes[pid].name == DATABASE)
+
+
+def children_seconds() -> float:
+    """The same of everything that this process has started: server, database, and clients that have ended."""
+    processes, me = _all(), os.getpid()
+    return sum(processes[pid].seconds for pid in _tree(processes, me) - {me})
+
+
+def memory_mib(root: int) -> float:
+    """MiB of memory of a process and those below it; what they share is counted once."""
+    kib = 0
+    for pid in _tree(_all(), root):
+        with contextlib.suppress(OSError):
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+            kib += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return kib / 1024
+
+
+def _all() -> dict[int, _Process]:
+    found = {}
+    for file in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            name, _, rest = file.read_text().partition("(")[2].rpartition(")")
+            fields = rest.split()
+            ticks = sum(map(int, fields[11:15]))
+            found[int(file.parent.name)] = _Process(int(fields[1]), name, ticks / _TICKS)
+    return found
+
+
+def _tree(processes: dict[int, _Process], root: int) -> set[int]:
+    tree = {root} & processes.keys()
+    while more := {pid for pid, process in processes.items() if process.parent in tree} - tree:
+        tree |= more
+    return tree

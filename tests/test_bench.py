@@ -1,0 +1,88 @@
+"""The benchmark's own pieces: a history that the books agree with, and tables that say what was measured."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections import Counter
+from pathlib import Path
+
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from bench import meters, people, report, sqlite_reference
+from bench.history import History
+from bench.load import Cost, Load, percentile
+from bench.runs import Run, Setting
+from webapp.config import Settings
+from webapp.ledger import pooled
+from webapp.ledger.integrity import check_books
+from webapp.models import Escrow, Wallet
+from webapp.services.escrow_manager import EscrowManager
+from webapp.services.pooled_accounts import CheckpointFolder
+from webapp.services.reconciliation import check_trails
+
+WALLETS, ESCROWS = 12, 240
+
+
+def test_a_loaded_history_balances_and_the_service_goes_on_from_it(
+    session: Session, settings: Settings
+) -> None:
+    pairs = people.pairs(people.settle(session, settings, WALLETS))
+    History(pairs, ESCROWS, seed=1).load(session.get_bind().engine)
+
+    assert check_books(session) == []
+    assert check_trails(session) == []
+    statuses = Counter(session.scalars(select(Escrow.status)))
+    assert statuses.total() == ESCROWS and statuses.keys() == {"released", "refunded", "active"}
+    assert session.scalar(select(func.count()).select_from(Wallet)) == WALLETS
+    session.rollback()
+
+    payer, provider = pairs[0].payer.wallet_id, pairs[0].provider.wallet_id
+    manager = EscrowManager(session, settings)
+    escrow = manager.create_escrow(payer, provider, "1", "image_upscaler_v1", "task-after")
+    manager.refund_escrow(escrow.id, "the history has ended")
+    collected = pooled.balance(session, "fund")
+    session.rollback()
+    assert CheckpointFolder(session).run()
+    assert pooled.balance(session, "fund") == collected > 0
+    assert check_books(session) == [] and check_trails(session) == []
+
+
+def a_run(mix: str, before: float, after: float) -> Run:
+    load = Load(
+        2.0, Counter(lifecycle=200), {"create": [1.0, 2.0, 3.0], "release": [4.0]}, Cost(1.2, 0.4, 100, 101)
+    )
+    return Run(Setting(mix, 8, 10_000, 2, 1), load, before, after, [])
+
+
+def test_the_table_has_what_was_measured_and_leaves_out_what_the_machine_disturbed() -> None:
+    kept, dropped = a_run("A", 900, 1100), a_run("A", 500, 1500)
+    assert (kept.is_kept, dropped.is_kept) == (True, False)
+    lines = report.runs([kept, dropped], "P8").splitlines()
+    assert lines[0].startswith("| mix | clients | history | lifecycles/s | ratio to P8 |")
+    assert lines[2] == "| A | 8 | 10000 | 100.0 | 0.100 | 1000 | 2 | 300.00 | 100.00 | 100 → 101 | agree |"
+    assert "dropped" in lines[3] and "500 → 1500" in lines[3]
+    assert "| A | 8 | 10000 | create | 3 | 2.0 | 3.0 |" in report.latencies([kept, dropped])
+    assert "| page / | 2.0 | 3.0 | 1.50 |" in report.growth({100: {"page /": 2.0}, 10_000: {"page /": 3.0}})
+    assert kept.document()["ratio"] == 0.1 and kept.document()["latency_ms"]["release"]["p99"] == 4.0
+
+
+def test_percentiles_are_within_what_was_measured() -> None:
+    latencies = [float(number) for number in random.Random(1).sample(range(1000), 200)]
+    assert min(latencies) <= percentile(latencies, 50) <= percentile(latencies, 99) <= max(latencies)
+    assert percentile([], 50) == 0
+
+
+def test_the_meters_see_what_a_process_spends() -> None:
+    before, until = meters.processor_seconds(os.getpid()), time.process_time() + 0.05
+    while time.process_time() < until:
+        pass
+    assert meters.processor_seconds(os.getpid()) - before >= 0.03
+    assert meters.memory_mib(os.getpid()) > 10
+
+
+def test_the_reference_for_sqlite_keeps_its_file(tmp_path: Path) -> None:
+    rates = [sqlite_reference.lifecycles_per_second(tmp_path / "reference.db", 0.05) for _ in range(2)]
+    assert all(rate > 0 for rate in rates)
