@@ -79,7 +79,7 @@ def _configure(app: Flask, settings: Settings) -> None:
 
 def _init_extensions(app: Flask) -> None:
     import webapp.models  # noqa: F401  (makes every table known)
-    from webapp.web import rate_limits, signed_requests
+    from webapp.web import body_sizes, rate_limits, signed_requests
 
     db.init_app(app)
     with app.app_context():
@@ -87,6 +87,7 @@ def _init_extensions(app: Flask) -> None:
     migrate.init_app(
         app, db, directory=str(Path(__file__).parent / "migrations"), render_as_batch=True, compare_type=True
     )
+    body_sizes.init_body_sizes(app)
     # In this order: who asks, how often, and only then what they want.
     signed_requests.init_signed_requests(app)
     rate_limits.init_rate_limits(app)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +13,7 @@ from sqlalchemy import select
 
 from tests.api.conftest import ADDRESS, World
 from tests.support.money import fill_fund
-from tests.support.people import make_node, make_person
+from tests.support.people import make_node, make_person, signature
 from tests.support.signing import Program
 from webapp.domain.roles import Scope
 from webapp.models import Airdrop
@@ -95,6 +97,31 @@ def _node(world: World) -> RegisteredNode:
     return make_node(world.session, world.services, world.pair.provider)
 
 
+def _report(world: World) -> Request:
+    escrow = world.escrow()
+    data = b"the result"
+    result_hash = hashlib.sha256(data).hexdigest()
+    body = {
+        "result_hash": result_hash,
+        "provider_signature": signature(world.pair, escrow, result_hash),
+        "result": base64.b64encode(data).decode(),
+    }
+    assert world.provider.post(f"/escrow/{escrow.id}/deliver", body).status_code == 200
+    return Request(world.payer, f"/escrow/{escrow.id}/report")
+
+
+def _service(world: World) -> int:
+    catalogue = world.services.catalogue(world.session)
+    provider = world.pair.provider
+    service = catalogue.offer(provider.actor, provider.wallet_id, name=f"s-{uuid.uuid4()}", kind="text")
+    return service.id
+
+
+def _offer(world: World) -> Request:
+    body = {"name": f"s-{uuid.uuid4()}", "kind": "image", "provider_wallet_id": world.pair.provider.wallet_id}
+    return Request(world.provider, "/services", body | {"limits": {"formats": ["PNG"]}, "price": "5"})
+
+
 def _register(world: World) -> Request:
     body = {"node_id": f"node-{uuid.uuid4()}", "wallet_id": world.pair.provider.wallet_id}
     return Request(world.provider, "/nodes", body)
@@ -142,7 +169,36 @@ NODE_ENDPOINTS = (
     Endpoint("api_nodes.heartbeat", "POST", Scope.NODE_HEARTBEAT, _beat, 200, 403),
 )
 
+SERVICE_ENDPOINTS = (
+    Endpoint("api_services.offer", "POST", Scope.SERVICE_MANAGE, _offer, 201, 403),
+    Endpoint(
+        "api_services.list_all",
+        "GET",
+        Scope.SERVICE_READ,
+        lambda world: Request(world.payer, f"/services?kind=text&limit={min(_service(world), 5)}"),
+        200,
+        None,
+    ),
+    Endpoint(
+        "api_services.show",
+        "GET",
+        Scope.SERVICE_READ,
+        lambda world: Request(world.payer, f"/services/{_service(world)}"),
+        200,
+        None,
+    ),
+    Endpoint(
+        "api_services.change",
+        "PATCH",
+        Scope.SERVICE_MANAGE,
+        lambda world: Request(world.provider, f"/services/{_service(world)}", {"price": None}),
+        200,
+        403,
+    ),
+)
+
 ENDPOINTS = (
+    *SERVICE_ENDPOINTS,
     *NODE_ENDPOINTS,
     Endpoint("api_escrows.create", "POST", Scope.ESCROW_CREATE, _create, 201, 403),
     Endpoint("api_escrows.deliver", "POST", Scope.ESCROW_DELIVER, _deliver),
@@ -161,6 +217,7 @@ ENDPOINTS = (
         Scope.ESCROW_READ,
         lambda world: Request(world.payer, f"/escrow/{world.escrow().id}/transactions"),
     ),
+    Endpoint("api_escrows.show_report", "GET", Scope.ESCROW_READ, _report),
     Endpoint(
         "api_wallets.show",
         "GET",

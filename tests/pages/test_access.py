@@ -40,6 +40,12 @@ PAGES = {
     "/wallet/payouts/{payout}": OWNER,
     "/wallet/payouts/{payout}/progress?seen=queued": OWNER,
     "/fund": EVERYBODY,
+    "/catalogue": EVERYBODY,
+    "/catalogue?mine=yes&kind=image&text=x": EVERYBODY,
+    "/catalogue/new": EVERYBODY,
+    "/catalogue/{service}": EVERYBODY,
+    "/catalogue/{retired}": dict.fromkeys(EVERYBODY, 404) | {"provider": 200, "stranger": 303},
+    "/escrows/new?service={service}": EVERYBODY,
     "/network": EVERYBODY,
     "/network?mine=yes&health=offline": EVERYBODY,
     "/network/new": EVERYBODY,
@@ -64,12 +70,31 @@ def node(session, services: Services, pair: Pair) -> Node:
     return make_node(session, services, pair.provider).node
 
 
+@pytest.fixture
+def catalogued(session, services: Services, pair: Pair) -> dict[str, int]:
+    """The ids of a service that is offered and of one that no longer is."""
+    catalogue, provider = services.catalogue(session), pair.provider
+    made = {
+        name: catalogue.offer(provider.actor, provider.wallet_id, name=name, kind="image").id
+        for name in ("service", "retired")
+    }
+    catalogue.change(provider.actor, made["retired"], is_active=False)
+    return made
+
+
 @pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
 def test_every_page_opens_to_those_it_is_for_and_to_nobody_else(
-    visitors: dict[str, Browser], escrow: Escrow, payout: Payout, node: Node, pair: Pair, htmx: bool
+    visitors: dict[str, Browser],
+    escrow: Escrow,
+    payout: Payout,
+    node: Node,
+    catalogued: dict[str, int],
+    pair: Pair,
+    htmx: bool,
 ) -> None:
     for page, expected in PAGES.items():
-        path = page.format(escrow=escrow.id, payout=payout.id, node=node.id, wallet=pair.payer.wallet_id)
+        known = {"escrow": escrow.id, "payout": payout.id, "node": node.id, "wallet": pair.payer.wallet_id}
+        path = page.format(**known, **catalogued)
         for name, status in expected.items():
             response = visitors[name].get(path, htmx=htmx)
             if htmx and name == "stranger":

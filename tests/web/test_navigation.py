@@ -13,9 +13,9 @@ from webapp.web.guards import signed_in
 from webapp.web.navigation import SURFACES
 
 LABELS = {
-    Role.PAYER: {"Dashboard", "Escrows", "Wallet", "Fund", "Nodes"},
-    Role.PROVIDER: {"Dashboard", "Escrows", "Wallet", "Fund", "Nodes"},
-    Role.ARBITER: {"Dashboard", "Escrows", "Wallet", "Fund", "Nodes", "Disputes"},
+    Role.PAYER: {"Dashboard", "Escrows", "Services", "Wallet", "Fund", "Nodes"},
+    Role.PROVIDER: {"Dashboard", "Escrows", "Services", "Wallet", "Fund", "Nodes"},
+    Role.ARBITER: {"Dashboard", "Escrows", "Services", "Wallet", "Fund", "Nodes", "Disputes"},
     Role.OPERATOR: {surface.label for surface in SURFACES},
 }
 

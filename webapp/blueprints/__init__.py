@@ -7,6 +7,7 @@ from flask_openapi3 import OpenAPI
 from webapp.blueprints import (
     account,
     auth,
+    catalogue,
     dashboard,
     escrows,
     fund,
@@ -23,6 +24,7 @@ PAGES = (
     auth.bp,  # /login  /register  /logout
     dashboard.bp,  # /
     escrows.bp,  # /escrows: list, new, one with its timeline and its buttons
+    catalogue.bp,  # /catalogue: services, a new one, and one with its rules
     wallets.bp,  # /wallet: balances, deposits, payouts, statement, withdrawal
     fund.bp,  # /fund: figures, airdrops, rules, files of all of it
     nodes.bp,  # /network: all nodes, a new one, and one with its health, reputation and prospects
@@ -36,7 +38,9 @@ PAGES = (
 
 
 def register_blueprints(app: OpenAPI) -> None:
-    """Put pages in their places, and JSON endpoints: /escrow, /wallet, /payout, /community-fund, /nodes, /openapi."""
+    """Put the pages in their places, and the JSON endpoints: /escrow, /wallet, /payout, /community-fund, /nodes,
+    /services, /openapi.
+    """
     for blueprint in PAGES:
         app.register_blueprint(blueprint)
     register_api(app)

@@ -236,6 +236,7 @@ class EscrowSettings(Section):
     acceptance_window_hours: int = Field(72, ge=1)
     default_funding_hours: int = Field(24, ge=1)
     max_metadata_bytes: int = Field(4096, ge=2)
+    max_result_size: int = Field(1_048_576, ge=1, le=8_388_608)
 
 
 class DatabaseSettings(Section):

@@ -32,6 +32,8 @@ class Scope(StrEnum):
     NODE_HEARTBEAT = "node:heartbeat"
     NODE_READ = "node:read"
     NODE_MANAGE = "node:manage"
+    SERVICE_READ = "service:read"
+    SERVICE_MANAGE = "service:manage"
 
 
 # A node does not manage itself: whoever finds its secret must not have its airdrops sent elsewhere.

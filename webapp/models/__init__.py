@@ -1,6 +1,7 @@
 """Tables only: columns, keys, constraints. Importing this package makes every table known to the metadata."""
 
 from webapp.models.airdrops import Airdrop, AirdropRecipient, AirdropSnapshot, AirdropWait, FundRuleChange
+from webapp.models.catalogue import CatalogueService
 from webapp.models.community_fund import CommunityFund
 from webapp.models.deposits import ChainCursor, Deposit
 from webapp.models.disputes import Dispute
@@ -28,6 +29,7 @@ __all__ = [
     "AirdropSnapshot",
     "AirdropWait",
     "Alert",
+    "CatalogueService",
     "ChainCursor",
     "ChainTransaction",
     "ChainTransactionInput",

@@ -24,7 +24,8 @@ class Escrow(Base):
     have arrived at `deposit_address` before `fund_by`; `deposited_amount` is what it holds of them so far, and what is
     left over goes to `refund_address`, or into the payer's balance without one. `outage_id` is the last outage that
     its clocks were extended for. `worked_by_node_id` is the node that it names, or else the one whose key signed the
-    result: its work counts for that node.
+    result: its work counts for that node. `service_terms` are the rules of the catalogue's service that it orders
+    (`services.service_orders`), as they were when it was created.
     """
 
     __tablename__ = "escrows"
@@ -84,6 +85,7 @@ class Escrow(Base):
     provider_node_id: Mapped[str | None] = mapped_column(ForeignKey("nodes.id"))
     worked_by_node_id: Mapped[str | None] = mapped_column(ForeignKey("nodes.id"))
     verifier_key_id: Mapped[str | None] = mapped_column(ForeignKey("signing_keys.id"))
+    service_terms: Mapped[dict[str, Any] | None] = mapped_column(JsonDocument)
     expected_result_hash: Mapped[str | None] = mapped_column(String(64))
     result_hash: Mapped[str | None] = mapped_column(String(64))
     provider_signature: Mapped[str | None] = mapped_column(String(64))

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 
 from webapp.config import Settings
 from webapp.domain.roles import Actor
+from webapp.services.catalogue import Catalogue
 from webapp.services.community_fund_manager import CommunityFundManager
 from webapp.services.daemon.shared import daemon_for
 from webapp.services.daemon.wallet import DaemonWallet
@@ -58,6 +59,10 @@ class Services:
     def node_registry(self, session: Session) -> NodeRegistry:
         """Nodes: registered, listed, suspended."""
         return NodeRegistry(session, self.settings, self.secret_box)
+
+    def catalogue(self, session: Session) -> Catalogue:
+        """Services: offered, found, changed."""
+        return Catalogue(session, self.settings)
 
     def signing_keys(self, session: Session) -> SigningKeys:
         """Keys that programs sign with."""

@@ -24,6 +24,7 @@ from webapp.models import Escrow
 from webapp.services import audit_trail
 from webapp.services.deposits import addresses as deposit_addresses
 from webapp.services.escrow_terms import NewEscrow, TermsReader, creation_detail
+from webapp.services.service_orders import order_document, ordered_service, with_usual_deadline
 from webapp.services.signing_keys import SigningKeys
 from webapp.services.unit_of_work import unit_of_work
 from webapp.services.wallet_integration import WalletIntegration
@@ -55,8 +56,11 @@ class EscrowCreation:
         if not self._actor.is_program and payer_wallet_id not in self._actor.wallet_ids:
             raise PermissionDeniedError("you may not spend from the payer's wallet")
         with unit_of_work(self._session):
+            service = ordered_service(self._session, terms)
+            terms = with_usual_deadline(service, self._settings, terms)
             read = TermsReader(self._session, self._settings).read(payer_wallet_id=payer_wallet_id, **terms)
-            escrow = self._new_row(read)
+            order = order_document(service, self._settings, read.metadata)
+            escrow = self._new_row(read, order)
             self._keys.spend(self._actor, escrow.amount)
             if read.funding.is_by_deposit:
                 self._give_address(escrow)
@@ -73,7 +77,7 @@ class EscrowCreation:
             )
         return escrow
 
-    def _new_row(self, terms: NewEscrow) -> Escrow:
+    def _new_row(self, terms: NewEscrow, order: dict[str, Any] | None) -> Escrow:
         provider_amount, community_amount = split(terms.amount, self._settings.escrow.fund_basis_points)
         status = Status.PENDING if terms.funding.is_by_deposit else Status.ACTIVE
         now = utcnow()
@@ -88,6 +92,7 @@ class EscrowCreation:
             service_name=terms.service_name,
             task_id=terms.task_id,
             task_metadata=terms.metadata,
+            service_terms=order,
             provider_node_id=terms.provider_node_id,
             worked_by_node_id=terms.provider_node_id,
             verifier_key_id=terms.verifier_key_id,

@@ -31,7 +31,9 @@ from webapp.services.downtime import fair_terms
 from webapp.services.escrow_creation import EscrowCreation
 from webapp.services.escrow_funding import EscrowFunding
 from webapp.services.escrow_terms import parsed_escrow_id, stated_reason
+from webapp.services.result_inspection import Inspection
 from webapp.services.secret_box import SecretBox
+from webapp.services.service_orders import acceptance_hours
 from webapp.services.signing_keys import SigningKeys
 from webapp.services.transaction_validator import ProvenResult, TransactionValidator
 from webapp.services.unit_of_work import unit_of_work
@@ -103,7 +105,13 @@ class EscrowManager:
             refund_address=refund_address,
         )
 
-    def deliver_escrow(self, escrow_id: uuid.UUID | str, result_hash: str, provider_signature: str) -> Escrow:
+    def deliver_escrow(
+        self,
+        escrow_id: uuid.UUID | str,
+        result_hash: str,
+        provider_signature: str,
+        inspection: Inspection | None = None,
+    ) -> Escrow:
         """Record the provider's signed result; the payer's acceptance window begins.
 
         Raises EscrowStateError, PermissionDeniedError, ResultValidationError.
@@ -113,8 +121,9 @@ class EscrowManager:
             escrow = self._get(escrow_id)
             self._check(escrow, Action.DELIVER)
             proven = self._validator.require_valid_result(escrow, result_hash, provider_signature)
+            checked = self._validator.require_result_rules(escrow, proven.result_hash, inspection)
             now = utcnow()
-            accept_by = now + timedelta(hours=self._settings.escrow.acceptance_window_hours)
+            accept_by = now + timedelta(hours=acceptance_hours(escrow, self._settings))
             self._move(
                 escrow,
                 Action.DELIVER,
@@ -124,7 +133,7 @@ class EscrowManager:
                 delivered_at=now,
                 accept_by=accept_by,
             )
-            detail = {"result_hash": proven.result_hash, "accept_by": to_rfc3339(accept_by)}
+            detail = {"result_hash": proven.result_hash, "accept_by": to_rfc3339(accept_by), **checked}
             self._record(escrow, "delivered", detail)
         return escrow
 
@@ -133,6 +142,7 @@ class EscrowManager:
         escrow_id: uuid.UUID | str,
         result_hash: str | None = None,
         provider_signature: str | None = None,
+        inspection: Inspection | None = None,
     ) -> Escrow:
         """Pay provider and fund. What was delivered need not be named again; without a delivery both are needed.
 
@@ -143,6 +153,7 @@ class EscrowManager:
             escrow = self._get(escrow_id)
             self._check(escrow, Action.RELEASE)
             proven, signature = self._accepted_result(escrow, result_hash, provider_signature)
+            checked = self._validator.require_result_rules(escrow, proven.result_hash, inspection)
             self._move(
                 escrow,
                 Action.RELEASE,
@@ -159,6 +170,7 @@ class EscrowManager:
                     "result_hash": proven.result_hash,
                     "provider_amount": str(escrow.provider_amount),
                     "community_amount": str(escrow.community_amount),
+                    **checked,
                 },
             )
             self._pay_out(escrow)

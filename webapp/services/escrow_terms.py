@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
-from webapp.domain.canonical import normalize_result_hash
+from webapp.domain.canonical import normalize_result_hash, sha256_hex
 from webapp.domain.clock import to_rfc3339, utcnow
 from webapp.domain.exceptions import InvalidAmountError, NotFoundError, ValidationError
 from webapp.domain.money import Amount
@@ -227,6 +227,7 @@ def creation_detail(escrow: Escrow) -> dict[str, Any]:
         "community_amount": str(escrow.community_amount),
         "service_name": escrow.service_name,
         "task_id": escrow.task_id,
+        **({"service_terms_hash": sha256_hex(escrow.service_terms)} if escrow.service_terms else {}),
         "provider_node_id": escrow.provider_node_id,
         "verifier_key_id": escrow.verifier_key_id,
         "expected_result_hash": escrow.expected_result_hash,

@@ -1,17 +1,21 @@
-"""Whether a result may settle an escrow: its hash, and the provider's signature over it."""
+"""Whether a result may settle an escrow: its hash, the provider's signature over it, and the rules of its service."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings, load_config
 from webapp.domain.canonical import normalize_result_hash
+from webapp.domain.escrow_states import Status
 from webapp.domain.exceptions import ResultValidationError, ValidationError
 from webapp.models import Escrow
 from webapp.services.node_registry import NodeAuthService
+from webapp.services.result_inspection import Inspection
 from webapp.services.secret_box import SecretBox
+from webapp.services.service_orders import ServiceOrder
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +65,27 @@ class TransactionValidator:
         if signer is None:
             raise _refused("provider_signature", "is not the provider's signature over this result")
         return ProvenResult(normal, signer.node_id)
+
+    def require_result_rules(
+        self, escrow: Escrow, result_hash: str, inspection: Inspection | None
+    ) -> dict[str, Any]:
+        """What the audit trail keeps of a result besides its hash: `report`, or nothing when the hash came alone.
+
+        Raises ResultValidationError with every rule that refuses it, or when the service wants to see the result
+        itself. An arbiter who decides a dispute is bound by no such wish.
+        """
+        if inspection is None:
+            order = ServiceOrder.of(escrow)
+            is_first = escrow.result_hash is None and escrow.status != Status.DISPUTED
+            if order is not None and order.requires_result and is_first:
+                raise _refused("result", "is needed: results of this service are checked before they count")
+            return {}
+        if inspection.result_hash != result_hash:
+            raise _refused("result_hash", "is not the SHA-256 of the result that was handed in")
+        if refusals := inspection.refusals:
+            detail = "; ".join(f"{name}: {message}" for name, message in refusals.items())
+            raise ResultValidationError(detail, fields=dict(refusals))
+        return {"report": inspection.report}
 
 
 def _refused(field: str, message: str) -> ResultValidationError:

@@ -25,13 +25,23 @@ class PageForm(FlaskForm):
     def take_errors(self, error: DuxosError) -> None:
         """Put the messages of `error.fields` beside their fields; what has no field here becomes the form's own."""
         elsewhere = [] if error.fields else [error.detail]
-        for name, message in error.fields.items():
+        for name, message in self._by_field(error.fields).items():
             if name in self._fields:
                 field = self._fields[name]
                 field.errors = [*field.errors, _sentence(message)]
             else:
                 elsewhere.append(f"{name}: {message}")
         self.form_errors.extend(_sentence(message) for message in elsewhere)
+
+    def _by_field(self, messages: dict[str, str]) -> dict[str, str]:
+        """The messages with those about parts of a field (`limits.width`) as one message about that field."""
+        found: dict[str, str] = {}
+        for name, message in messages.items():
+            whole, _, part = name.partition(".")
+            is_part = bool(part) and name not in self._fields and whole in self._fields
+            field, text = (whole, f"{part}: {message}") if is_part else (name, message)
+            found[field] = f"{found[field]}; {text}" if field in found else text
+        return found
 
 
 def stripped(value: Any) -> Any:

@@ -30,6 +30,7 @@ class Surface:
 SURFACES = (
     Surface("Dashboard", "dashboard.show"),
     Surface("Escrows", "escrows.index"),
+    Surface("Services", "catalogue.index"),
     Surface("Wallet", "wallets.show"),
     Surface("Fund", "fund.show"),
     Surface("Nodes", "nodes.index"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from flask import Response, url_for
 from flask_openapi3 import APIBlueprint, Tag
 
@@ -17,8 +19,8 @@ from webapp.blueprints.api.operations import (
     operation_id,
     storable,
 )
+from webapp.blueprints.api.result_schemas import Delivery, FindingDocument, Release, ReportDocument
 from webapp.blueprints.api.schemas import (
-    Delivery,
     EscrowDocument,
     EscrowEvents,
     EscrowPage,
@@ -26,14 +28,18 @@ from webapp.blueprints.api.schemas import (
     IdempotencyHeader,
     NewEscrow,
     Refund,
-    Release,
 )
+from webapp.domain.clock import to_rfc3339
+from webapp.domain.escrow_states import Action
+from webapp.domain.exceptions import NotFoundError
 from webapp.domain.roles import Scope
 from webapp.models import Escrow
 from webapp.services import audit_trail, escrow_queries
 from webapp.services.escrow_manager import EscrowManager
 from webapp.services.funding_terms import DEPOSIT
 from webapp.services.idempotency import StoredAnswer
+from webapp.services.result_inspection import Inspection, find_report, inspect_result
+from webapp.web.body_sizes import takes_results
 from webapp.web.current import db_session, services
 from webapp.web.guards import signed_request
 from webapp.web.signed_requests import current_actor
@@ -69,16 +75,18 @@ def create(header: IdempotencyHeader, body: NewEscrow) -> Response:
 
 
 @bp.post("/<id>/deliver", **operation(Scope.ESCROW_DELIVER, EscrowDocument, changes=True))
+@takes_results
 @signed_request(Scope.ESCROW_DELIVER)
 def deliver(path: EscrowPath, header: IdempotencyHeader, body: Delivery) -> Response:
     """Hand in the provider's signed result; the payer's time to object begins."""
     manager = _manager()
-    return answer_once(
-        header,
-        lambda: changed(
-            _document(manager.deliver_escrow(path.id, body.result_hash, body.provider_signature), manager)
-        ),
-    )
+    inspection = _inspection(path.id, Action.DELIVER, body, manager)
+
+    def effect() -> StoredAnswer:
+        escrow = manager.deliver_escrow(path.id, body.result_hash, body.provider_signature, inspection)
+        return changed(_document(escrow, manager))
+
+    return answer_once(header, effect)
 
 
 @bp.post(
@@ -91,16 +99,18 @@ def deliver(path: EscrowPath, header: IdempotencyHeader, body: Delivery) -> Resp
         "`provider_signature` are needed.",
     ),
 )
+@takes_results
 @signed_request(Scope.ESCROW_RELEASE)
 def release(path: EscrowPath, header: IdempotencyHeader, body: Release) -> Response:
     """Accept the result: the provider and the community fund are paid."""
     manager = _manager()
-    return answer_once(
-        header,
-        lambda: changed(
-            _document(manager.release_escrow(path.id, body.result_hash, body.provider_signature), manager)
-        ),
-    )
+    inspection = _inspection(path.id, Action.RELEASE, body, manager)
+
+    def effect() -> StoredAnswer:
+        escrow = manager.release_escrow(path.id, body.result_hash, body.provider_signature, inspection)
+        return changed(_document(escrow, manager))
+
+    return answer_once(header, effect)
 
 
 @bp.post(
@@ -155,6 +165,37 @@ def list_transactions(path: EscrowPath) -> Response:
     escrow = _manager().get_escrow(path.id)
     events = audit_trail.entries(db_session(), escrow.id)
     return answer(EscrowEvents(items=[event_document(event) for event in events]))
+
+
+@bp.get("/<id>/report", **operation(Scope.ESCROW_READ, ReportDocument))
+@signed_request(Scope.ESCROW_READ)
+def show_report(path: EscrowPath) -> Response:
+    """What the rules of the service found in the result. There is none when its hash was delivered alone."""
+    escrow = _manager().get_escrow(path.id)
+    event = find_report(db_session(), escrow.id)
+    if event is None:
+        raise NotFoundError("there is no report: no result of this escrow was handed in to be checked")
+    report: dict[str, Any] = event.detail["report"]
+    told = {name: report[name] for name in ("kind", "service_id", "result_hash", "size", "sent_as")}
+    return answer(
+        ReportDocument(
+            escrow_id=str(escrow.id),
+            **told,
+            findings=[FindingDocument(**each) for each in report["findings"]],
+            checked_at=to_rfc3339(event.created_at) or "",
+            audit_hash=event.hash,
+        )
+    )
+
+
+def _inspection(
+    escrow_id: str, action: Action, body: Delivery | Release, manager: EscrowManager
+) -> Inspection | None:
+    settings = services().settings
+    submitted = body.submitted(settings.escrow.max_result_size)
+    if submitted is None:
+        return None
+    return inspect_result(db_session(), settings, manager, escrow_id, action, submitted, body.result_hash)
 
 
 def _manager() -> EscrowManager:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 from flask import Response, request
 from pydantic import BaseModel
 
 from webapp.blueprints.api.schemas import IdempotencyHeader
+from webapp.domain import exact_json
 from webapp.domain.exceptions import ValidationError
 from webapp.domain.roles import Scope
 from webapp.services import idempotency
@@ -106,14 +106,7 @@ def storable(field: str, value: Any) -> Any:
 
     Numbers with a point are kept in 64 bits. One that would come back as another is refused, not rounded.
     """
-    if isinstance(value, dict):
-        return {name: storable(field, member) for name, member in value.items()}
-    if isinstance(value, list):
-        return [storable(field, member) for member in value]
-    if not isinstance(value, Decimal):
-        return value
-    number = float(value)
-    if Decimal(repr(number)) != value:
-        message = "has a number that does not fit into 64 bits; send it as text"
-        raise ValidationError.of(field, message)
-    return number
+    try:
+        return exact_json.storable(value)
+    except ValueError as error:
+        raise ValidationError.of(field, str(error)) from None

@@ -12,7 +12,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from webapp.blueprints.api.fields import (
     ADDRESS,
     ESCROW_ID,
-    HASH,
     MOMENT,
     PAYOUT_ID,
     AmountIn,
@@ -125,26 +124,6 @@ class NewEscrow(RequestPart):
         "in the payer's balance",
         examples=[ADDRESS],
     )
-
-
-class Delivery(RequestPart):
-    """A result, and the provider's signature over it."""
-
-    result_hash: str = Field(description="SHA-256 of the result, in hexadecimal", examples=[HASH])
-    provider_signature: str = Field(
-        description="HMAC-SHA256 in hexadecimal, with the secret of the provider's key, over the canonical "
-        'JSON (RFC 8785) of {"amount", "escrow_id", "result_hash"}',
-        examples=[HASH],
-    )
-
-
-class Release(RequestPart):
-    """The result that is accepted; what was delivered need not be named again."""
-
-    model_config = ConfigDict(extra="forbid", openapi_extra={"required": False})  # type: ignore[typeddict-unknown-key]
-
-    result_hash: str | None = Field(None, examples=[HASH])
-    provider_signature: str | None = Field(None, examples=[HASH])
 
 
 class Refund(RequestPart):

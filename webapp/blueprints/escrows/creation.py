@@ -8,9 +8,11 @@ from typing import Any
 from flask import Response, render_template, request
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
+from werkzeug.datastructures import MultiDict
 
 from webapp.blueprints.escrows.blueprint import bp, manager, show_url
 from webapp.blueprints.forms.escrows import EscrowForm
+from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import (
     FrozenWalletError,
     InsufficientFundsError,
@@ -19,7 +21,9 @@ from webapp.domain.exceptions import (
     ValidationError,
 )
 from webapp.domain.money import Amount, split
-from webapp.models import Escrow
+from webapp.domain.result_rules.kinds import Kind
+from webapp.domain.result_rules.words import rules_in_words
+from webapp.models import CatalogueService, Escrow
 from webapp.services.funding_terms import DEPOSIT
 from webapp.services.wallet_ownership import list_wallets
 from webapp.web.current import db_session, services
@@ -36,13 +40,17 @@ _ASKS_FOR_PAYMENT = "The escrow is created. It begins when your payment has arri
 @bp.get("/new")
 @signed_in
 def new() -> ResponseReturnValue:
-    """The form for another escrow. What stands in the address is filled in; `?repeat=` names an escrow to follow."""
-    form = _escrow_form(is_empty=True)
+    """The form for another escrow. What stands in the address is filled in; `?repeat=` names an escrow to follow,
+    `?service=` one of the catalogue.
+    """
+    service = _chosen_service()
+    filled = request.args if service is None else MultiDict(_filled_from(service) | request.args.to_dict())
+    form = _escrow_form(filled)
     if "repeat" in request.args:
         usual_time = timedelta(hours=services().settings.escrow.default_deadline_hours)
         repeated = manager().get_escrow(request.args["repeat"])
         form.follow(repeated, current_user.actor.wallet_ids, usual_time)
-    return _new_page(form)
+    return _new_page(form, service=service)
 
 
 @bp.post("")
@@ -65,8 +73,27 @@ def create() -> ResponseReturnValue:
     return _new_page(form, 422)
 
 
-def _escrow_form(is_empty: bool = False) -> EscrowForm:
-    form = EscrowForm(formdata=request.args if is_empty else request.form)
+def _chosen_service() -> CatalogueService | None:
+    """The service of the catalogue that is to be ordered, if the address names one that is offered."""
+    service_id = request.args.get("service", type=int)
+    if service_id is None:
+        return None
+    service = services().catalogue(db_session()).get(current_user.actor, service_id)
+    return service if service.is_active else None
+
+
+def _filled_from(service: CatalogueService) -> dict[str, str]:
+    filled = {"provider_wallet_id": str(service.provider_wallet_id), "service_name": service.name}
+    if service.price is not None:
+        filled["amount"] = str(service.price)
+    if service.deadline_hours is not None:
+        deadline = utcnow() + timedelta(hours=service.deadline_hours)
+        filled["expires_at"] = deadline.strftime("%Y-%m-%dT%H:%M")
+    return filled
+
+
+def _escrow_form(filled: MultiDict[str, str] | None = None) -> EscrowForm:
+    form = EscrowForm(formdata=request.form if filled is None else filled)
     form.offer([(wallet.id, wallet.name) for wallet in list_wallets(db_session(), current_user.id)])
     return form
 
@@ -92,7 +119,7 @@ def _money_refusal(error: InsufficientFundsError | FrozenWalletError) -> str:
     return "Is more than you have available"
 
 
-def _new_page(form: EscrowForm, status: int = 200) -> Response:
+def _new_page(form: EscrowForm, status: int = 200, service: CatalogueService | None = None) -> Response:
     wallets = list_wallets(db_session(), current_user.id)
     settings = services().settings.escrow
     return render(
@@ -101,6 +128,7 @@ def _new_page(form: EscrowForm, status: int = 200) -> Response:
         status=status,
         form=form,
         wallets=wallets,
+        rules=rules_in_words(Kind(service.kind), service.limits, service.requires_result) if service else [],
         usual_deadline=duration(settings.default_deadline_hours),
         usual_payment_time=duration(settings.default_funding_hours),
         **_split_of(form.amount.data),

@@ -13,11 +13,16 @@ from flask_login import current_user
 from webapp.blueprints.escrows.blueprint import bp, manager, show_url
 from webapp.blueprints.forms.escrows import DeliverForm, DisputeForm, RefundForm, ReleaseForm
 from webapp.domain.clock import utcnow
-from webapp.domain.escrow_states import Status
+from webapp.domain.escrow_states import Action, Status
 from webapp.domain.exceptions import EscrowStateError, ResultValidationError, ValidationError
+from webapp.domain.result_rules.kinds import Kind
+from webapp.domain.result_rules.words import rules_in_words
 from webapp.domain.roles import Scope
 from webapp.models import Escrow
 from webapp.services.escrow_manager import EscrowManager
+from webapp.services.result_inspection import Inspection, find_report, inspect_result
+from webapp.services.service_orders import ServiceOrder, acceptance_hours
+from webapp.web.body_sizes import takes_results
 from webapp.web.current import db_session, services
 from webapp.web.escrow_view import view_of
 from webapp.web.forms import PageForm
@@ -57,16 +62,29 @@ def timeline(escrow_id: uuid.UUID) -> ResponseReturnValue:
 
 
 @bp.post("/<uuid:escrow_id>/deliver")
+@takes_results
 @signed_in
 def deliver(escrow_id: uuid.UUID) -> ResponseReturnValue:
     """Hand in the result, signed by the provider or for it with its own key."""
     form = DeliverForm()
+    # Where no hash was entered, it is the file's. It is not put into the form: the next file has another.
+    result_hash = form.result_hash.data or ""
+    inspection: Inspection | None = None
+
+    def look(escrows: EscrowManager) -> None:
+        nonlocal result_hash, inspection
+        settings = services().settings
+        if submitted := form.take_file(settings.escrow.max_result_size):
+            result_hash = result_hash or submitted.hash
+            inspection = inspect_result(
+                db_session(), settings, escrows, escrow_id, Action.DELIVER, submitted, result_hash
+            )
 
     def effect(escrows: EscrowManager, escrow: Escrow) -> None:
-        signature = form.provider_signature.data or _sign(escrow, form)
-        escrows.deliver_escrow(escrow_id, form.result_hash.data, signature)
+        signature = form.provider_signature.data or _sign(escrow, form, result_hash)
+        escrows.deliver_escrow(escrow_id, result_hash, signature, inspection)
 
-    return _act(escrow_id, "deliver_form", form, effect, "The result is delivered.")
+    return _act(escrow_id, "deliver_form", form, effect, "The result is delivered.", look)
 
 
 @bp.post("/<uuid:escrow_id>/release")
@@ -115,7 +133,9 @@ def _act(
     form: PageForm,
     effect: Callable[[EscrowManager, Escrow], None],
     message: str,
+    look: Callable[[EscrowManager], None] | None = None,
 ) -> Response:
+    """Do it once. `look` comes before, and outside of the transaction."""
     escrows = manager()
     escrows.get_escrow(escrow_id)
     if not form.validate():
@@ -129,6 +149,8 @@ def _act(
         return show_url(escrow_id)
 
     try:
+        if look is not None:
+            look(escrows)
         location = press_once(press)
     except EscrowStateError as error:
         flash(f"Nothing was done: the escrow is {error.current_status} by now.", "warning")
@@ -139,7 +161,7 @@ def _act(
     return done(location, "escrow_status", message=message, **_context(escrows.get_escrow(escrow_id)))
 
 
-def _sign(escrow: Escrow, form: DeliverForm) -> str:
+def _sign(escrow: Escrow, form: DeliverForm, result_hash: str) -> str:
     """The provider's own signature. Makes a key for it first, when there is none and the provider wants one."""
     if escrow.provider_wallet_id not in current_user.actor.wallet_ids:
         return ""  # Nobody signs for somebody else; delivering is refused for it.
@@ -158,7 +180,7 @@ def _sign(escrow: Escrow, form: DeliverForm) -> str:
             escrow.provider_node_id,
             escrow.id,
             escrow.amount,
-            (form.result_hash.data or "").lower(),
+            result_hash.lower(),
         )
     )
 
@@ -175,6 +197,12 @@ def _show(escrow_id: uuid.UUID, status: int = 200, **forms: PageForm) -> Respons
     return render("escrows/show", "escrow_status", status=status, **context)
 
 
+def _rules(escrow: Escrow) -> list[str]:
+    """What its result must be, in words; nothing when its service is not of the catalogue."""
+    order = ServiceOrder.of(escrow)
+    return rules_in_words(Kind(order.kind), order.limits, order.requires_result) if order else []
+
+
 def _context(escrow: Escrow, **forms: PageForm) -> dict[str, Any]:
     """What the page of an escrow and its partials show; `forms` holds the one that was just sent."""
     view = view_of(escrow, manager().parties(escrow))
@@ -186,5 +214,7 @@ def _context(escrow: Escrow, **forms: PageForm) -> dict[str, Any]:
         "refund_form": RefundForm(formdata=None),
         "dispute_form": DisputeForm(formdata=None),
         "has_signing_key": view.may("deliver") and _signing_keys(escrow) > 0,
-        "acceptance_hours": services().settings.escrow.acceptance_window_hours,
+        "acceptance_hours": acceptance_hours(escrow, services().settings),
+        "report": find_report(db_session(), escrow.id),
+        "rules": _rules(escrow),
     } | forms

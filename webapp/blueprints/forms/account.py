@@ -23,6 +23,8 @@ SCOPE_MEANINGS = {
     Scope.NODE_HEARTBEAT: "report that a node is alive",
     Scope.NODE_READ: "see nodes and how they are",
     Scope.NODE_MANAGE: "change nodes; with all that a node’s key may do, register them and give them new secrets",
+    Scope.SERVICE_READ: "see the catalogue of services",
+    Scope.SERVICE_MANAGE: "offer services and change them",
 }
 
 

@@ -6,9 +6,12 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from flask_wtf import FlaskForm
+from flask_wtf.file import FileField
 from wtforms import (
     BooleanField,
     DateTimeLocalField,
+    Field,
     HiddenField,
     IntegerField,
     RadioField,
@@ -17,9 +20,10 @@ from wtforms import (
     TextAreaField,
 )
 from wtforms.fields.choices import SelectChoice
-from wtforms.validators import InputRequired, Length, NumberRange, Optional
+from wtforms.validators import InputRequired, Length, NumberRange, Optional, StopValidation
 
 from webapp.domain.clock import utcnow
+from webapp.domain.result_rules.submitted import SubmittedResult
 from webapp.models import Escrow
 from webapp.services.funding_terms import BALANCE, DEPOSIT
 from webapp.web.forms import PageForm, stripped
@@ -100,12 +104,18 @@ class EscrowForm(PageForm):
         return any(self[name].data or self[name].errors for name in self.FURTHER)
 
 
-class DeliverForm(PageForm):
-    """A result. Without a signature the service signs with the provider's own key."""
+def _hash_or_file(form: FlaskForm, field: Field) -> None:
+    if not field.data and not form["result"].data:
+        raise StopValidation("Enter the SHA-256 of the result, or choose the file")
 
+
+class DeliverForm(PageForm):
+    """A result, by its hash or as a file. Without a signature the service signs with the provider's own key."""
+
+    result = FileField("The result itself", id="deliver-result")
     result_hash = StringField(
         "Result hash",
-        [InputRequired("Enter the SHA-256 of the result")],
+        [_hash_or_file],
         [stripped],
         id="deliver-result-hash",
     )
@@ -114,6 +124,15 @@ class DeliverForm(PageForm):
     )
     make_key = BooleanField("Make a signing key for me, and sign with it", default=True)
     seen = HiddenField()
+
+    def take_file(self, max_bytes: int) -> SubmittedResult | None:
+        """The file that was chosen. None without one.
+
+        Raises ValidationError naming `result` when it is too large.
+        """
+        if not self.result.data:
+            return None
+        return SubmittedResult.of_bytes(self.result.data.read(max_bytes + 1), max_bytes)
 
 
 class ReleaseForm(PageForm):

@@ -1,0 +1,33 @@
+"""Texts: UTF-8, without characters that no reader sees, and as long as was ordered."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from webapp.domain.result_rules.findings import Finding, failed, met, within
+
+_WHITE_SPACE = frozenset("\t\n\r\f")
+
+
+def check_text(data: bytes, limits: dict[str, Any]) -> list[Finding]:
+    """What the rules find: `encoding`, then `length` in characters (Unicode code points)."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        return [failed("encoding", f"must be UTF-8, and is not at byte {error.start}")]
+    strange = next(
+        (each for each in text if unicodedata.category(each) == "Cc" and each not in _WHITE_SPACE), None
+    )
+    if strange is not None:
+        code = f"U+{ord(strange):04X}"
+        return [failed("encoding", f"must be text, and has the control character {code}")]
+    length = within(
+        "length",
+        len(text),
+        "characters",
+        exactly=None,
+        least=limits.get("min_characters"),
+        most=limits.get("max_characters"),
+    )
+    return [met("encoding", "is UTF-8"), length]
