@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from sqlalchemy.orm import Session
 
-from webapp.services.live.announce import announce
+from webapp.services.live.announce import announce, take_news
 
 
 @contextmanager
@@ -43,11 +43,15 @@ def unit_of_work(session: Session) -> Iterator[Session]:
     session.info["unit_of_work"] = True
     try:
         session.connection(execution_options={"sqlite_begin": "IMMEDIATE"})
+        take_news(session)  # what was written before may have been rolled back
         yield session
+        session.flush()
+        has_news = take_news(session)
         session.commit()
     except BaseException:
         session.rollback()
         raise
     finally:
         session.info["unit_of_work"] = False
-    announce(session)
+    if has_news:
+        announce(session)

@@ -9,24 +9,31 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import event, func, select
+from sqlalchemy import Connection, Engine, UpdateBase, event, func, select
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.orm import ORMExecuteState, Session
+from sqlalchemy.orm import Session
 
 from webapp.models import ChainTransaction, Deposit, EscrowTransaction, Payout, Posting
 
 CHANNEL = "duxos_live"
 
 # All that pages show by themselves is derived from these; see `reader`.
-_WATCHED = (EscrowTransaction, Posting, Payout, Deposit, ChainTransaction)
+_WATCHED = frozenset(
+    model.__table__ for model in (EscrowTransaction, Posting, Payout, Deposit, ChainTransaction)
+)
 _MARK = "has_news"
 
 
+def take_news(session: Session) -> bool:
+    """Whether what is watched has been written on the session's connection since this was asked last."""
+    return bool(session.connection().info.pop(_MARK, False))
+
+
 def announce(session: Session) -> None:
-    """After a unit of work: wake everybody if it has changed what is watched. Does not fail: the work is done."""
+    """Wake everybody, after the commit of what is new. Does not fail: the work is done."""
     engine = session.get_bind().engine
-    if not session.info.pop(_MARK, False) or engine.dialect.name != "postgresql":
+    if engine.dialect.name != "postgresql":
         return
     try:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -35,13 +42,8 @@ def announce(session: Session) -> None:
         return
 
 
-@event.listens_for(Session, "do_orm_execute")
-def _note_statement(state: ORMExecuteState) -> None:
-    if not state.is_select and state.bind_mapper is not None and state.bind_mapper.class_ in _WATCHED:
-        state.session.info[_MARK] = True
-
-
-@event.listens_for(Session, "before_flush")
-def _note_rows(session: Session, _context: Any, _instances: Any) -> None:
-    if any(isinstance(row, _WATCHED) for row in (*session.new, *session.dirty)):
-        session.info[_MARK] = True
+@event.listens_for(Engine, "before_execute")
+def _note(connection: Connection, statement: Any, *_: Any) -> None:
+    """Every statement comes by here, whoever has put it together."""
+    if isinstance(statement, UpdateBase) and statement.table in _WATCHED:
+        connection.info[_MARK] = True
