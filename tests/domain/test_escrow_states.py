@@ -100,12 +100,23 @@ def test_nobody_funds_an_escrow_by_saying_so() -> None:
 
 
 def test_an_arbiter_brings_the_money_out_of_a_dispute_and_nobody_else_does() -> None:
+    decisive = {Party.ARBITER, Party.AGREEMENT, Party.RULING}
     for disputed in every_terms(Status.DISPUTED):
         ways = allowed_actions(disputed, only(Party.ARBITER), NOW)
         assert {Action.RELEASE, Action.REFUND} <= ways
         for parties in EVERYBODY:
-            if Party.ARBITER not in parties:
+            if not decisive & parties:
                 assert not allowed_actions(disputed, parties, NOW) & {Action.RELEASE, Action.REFUND}
+
+
+def test_an_agreement_divides_what_is_held_and_a_ruling_only_what_is_disputed() -> None:
+    for status in Status:
+        for each in every_terms(status):
+            by_agreement = Action.RESOLVE in allowed_actions(each, only(Party.AGREEMENT), NOW)
+            by_ruling = Action.RESOLVE in allowed_actions(each, only(Party.RULING), NOW)
+            assert (by_agreement, by_ruling) == (status in HOLDING, status is Status.DISPUTED)
+            others = frozenset(Party) - {Party.AGREEMENT, Party.RULING}
+            assert Action.RESOLVE not in allowed_actions(each, others, NOW)
 
 
 def test_nobody_can_do_anything_to_a_final_escrow() -> None:

@@ -16,13 +16,16 @@ from tests.support.arrivals import credit_payment, see_payment, stock_addresses
 from tests.support.money import credit
 from tests.support.people import Pair, make_escrow, make_pair, manager, signature
 from webapp.domain import accounts
+from webapp.domain.escrow_states import Party
 from webapp.domain.money import Amount
+from webapp.domain.roles import PROGRAM
 from webapp.ledger.integrity import _CHECKS, check_books
 from webapp.ledger.journal import Move, post
 from webapp.models import Payout
 from webapp.services import audit_trail
 from webapp.services.airdrops import book
 from webapp.services.container import Services
+from webapp.services.escrow_division import EscrowDivision
 from webapp.services.pooled_accounts import CheckpointFolder
 from webapp.services.unit_of_work import unit_of_work
 
@@ -83,9 +86,17 @@ def books(session: Session, services: Services) -> Books:
         own = make_escrow(session, services, pair, "6", funding="deposit")
         credit_payment(session, services.settings, see_payment(session, own, amount))
     as_provider.refund_escrow(own.id, "too little")
+    _divide(session, services, pair)
     give_airdrop(session, services, pair)
     assert CheckpointFolder(session).run()
     return Books(session, pair)
+
+
+def _divide(session: Session, services: Services, pair: Pair) -> None:
+    escrow = make_escrow(session, services, pair, "3")
+    division = EscrowDivision(session, services.settings, PROGRAM, services.wallets(session))
+    with unit_of_work(session):
+        division.divide(escrow, Amount.parse("2"), Party.AGREEMENT, {})
 
 
 def give_airdrop(session: Session, services: Services, pair: Pair) -> None:
@@ -176,6 +187,12 @@ FORGERIES = {
         "UPDATE postings SET destination = 'fund' WHERE destination = 'available:2' AND source <> 'fund'",
         "UPDATE escrows SET provider_wallet_id = payer_wallet_id, payer_wallet_id = provider_wallet_id"
         " WHERE status = 'released'",
+    ],
+    "division differs from what was decided": [
+        "UPDATE escrows SET resolved_provider_amount = resolved_provider_amount - 1",
+        "UPDATE escrows SET resolved_community_amount = resolved_community_amount + 1",
+        "UPDATE postings SET amount = amount + 1 WHERE destination = 'available:1' AND journal_entry_id IN"
+        " (SELECT id FROM journal_entries WHERE kind = 'escrow_resolve')",
     ],
     "payouts in flight differ": [
         "UPDATE payouts SET status = 'confirmed'",

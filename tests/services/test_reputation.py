@@ -29,7 +29,7 @@ from tests.support.people import (
 from webapp.config import Settings
 from webapp.domain import accounts
 from webapp.domain.canonical import sign_result
-from webapp.domain.money import Amount
+from webapp.domain.money import ZERO, Amount
 from webapp.domain.reputation import DayTally
 from webapp.domain.roles import WORKER
 from webapp.ledger.journal import Move, post
@@ -204,7 +204,9 @@ def divide(session: Session, escrow: Escrow) -> None:
             Move(held, accounts.available(escrow.provider_wallet_id), Amount.parse(4)),
         ]
         post(session, f"escrow:{escrow.id}:resolve", "escrow_resolve", moves, escrow_id=escrow.id)
-        session.get_one(Escrow, escrow.id).status = "resolved"
+        divided = session.get_one(Escrow, escrow.id)
+        divided.status = "resolved"
+        divided.resolved_provider_amount, divided.resolved_community_amount = Amount.parse(4), ZERO
 
 
 @pytest.mark.settings(nodes={"reputation_half_life_days": 5})

@@ -3,10 +3,11 @@
     pending -> active -> delivered -> released
        |          |          |
        +----------+----------+-> refunded
+                  +----------+-> resolved
                   +----------+-> disputed -> released | refunded | resolved
 
-A pending one waits for a payment to its own address and may hold a part of it. Terminal states hold no money; every
-state that holds money has a way out by itself (the clock) or by an arbiter.
+A pending one waits for a payment to its own address and may hold a part of it. A resolved one was divided. Terminal
+states hold no money; every state that holds money has a way out by time alone.
 """
 
 from __future__ import annotations
@@ -40,13 +41,15 @@ class Action(StrEnum):
 
 
 class Party(StrEnum):
-    """In what capacity someone acts on an escrow."""
+    """In what capacity someone acts on an escrow. Nobody is an agreement or a ruling: these act when they stand."""
 
     PAYER = "payer"
     PROVIDER = "provider"
     VERIFIER = "verifier"
     ARBITER = "arbiter"
     CLOCK = "clock"
+    AGREEMENT = "agreement"
+    RULING = "ruling"
 
 
 HOLDING = frozenset({Status.ACTIVE, Status.DELIVERED, Status.DISPUTED})
@@ -60,9 +63,11 @@ MOVES: dict[tuple[Status, Action], Status] = {
     (Status.ACTIVE, Action.RELEASE): Status.RELEASED,
     (Status.ACTIVE, Action.REFUND): Status.REFUNDED,
     (Status.ACTIVE, Action.DISPUTE): Status.DISPUTED,
+    (Status.ACTIVE, Action.RESOLVE): Status.RESOLVED,
     (Status.DELIVERED, Action.RELEASE): Status.RELEASED,
     (Status.DELIVERED, Action.REFUND): Status.REFUNDED,
     (Status.DELIVERED, Action.DISPUTE): Status.DISPUTED,
+    (Status.DELIVERED, Action.RESOLVE): Status.RESOLVED,
     (Status.DISPUTED, Action.RELEASE): Status.RELEASED,
     (Status.DISPUTED, Action.REFUND): Status.REFUNDED,
     (Status.DISPUTED, Action.RESOLVE): Status.RESOLVED,
@@ -97,6 +102,8 @@ def refusal(terms: Terms, action: Action, parties: frozenset[Party], now: dateti
     The state is judged elsewhere (`MOVES`); this is about rights. A provider never releases, whatever else it
     is: the capacity that accepts has to be another one.
     """
+    if _stands_above(terms, action, parties):
+        return None
     if action is Action.DELIVER:
         if Party.PROVIDER not in parties:
             return "only the provider may deliver"
@@ -111,7 +118,14 @@ def refusal(terms: Terms, action: Action, parties: frozenset[Party], now: dateti
         return _dispute_refusal(terms, parties, now)
     if action is Action.FUND:
         return "only coins that arrive at its address fund an escrow"
-    return "this needs a ruling"
+    return "an escrow is divided by what both sides agree on, or by a ruling"
+
+
+def _stands_above(terms: Terms, action: Action, parties: frozenset[Party]) -> bool:
+    """Whether an agreement of both sides, or a ruling on a dispute, ends it: no clock and no other right matters."""
+    if action not in (Action.RELEASE, Action.REFUND, Action.RESOLVE) or terms.status not in HOLDING:
+        return False
+    return Party.AGREEMENT in parties or (Party.RULING in parties and terms.status is Status.DISPUTED)
 
 
 def _dispute_refusal(terms: Terms, parties: frozenset[Party], now: datetime) -> str | None:

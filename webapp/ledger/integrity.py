@@ -88,6 +88,21 @@ _CHECKS: dict[str, str] = {
                             AND p.source = 'held:' || e.payer_wallet_id
         WHERE e.status = 'released' AND s.amount <> COALESCE(p.amount, 0)
     """,
+    # One that was divided paid each the part that it tells of, and the rest back to its payer.
+    "division differs from what was decided": """
+        SELECT 'escrow ' || e.id || ' to ' || s.destination, s.amount, COALESCE(p.amount, 0)
+        FROM escrows e
+        JOIN (SELECT id, 'available:' || provider_wallet_id AS destination, resolved_provider_amount AS amount
+              FROM escrows
+              UNION ALL SELECT id, 'fund', resolved_community_amount FROM escrows
+              UNION ALL SELECT id, 'available:' || payer_wallet_id,
+                               amount - resolved_provider_amount - resolved_community_amount FROM escrows) s
+          ON s.id = e.id
+        JOIN journal_entries j ON j.escrow_id = e.id AND j.kind = 'escrow_resolve'
+        LEFT JOIN postings p ON p.journal_entry_id = j.id AND p.destination = s.destination
+                            AND p.source = 'held:' || e.payer_wallet_id
+        WHERE e.status = 'resolved' AND s.amount <> COALESCE(p.amount, 0)
+    """,
     # What is in flight belongs to payouts that are not final.
     "payouts in flight differ": """
         SELECT 'payouts_in_flight', q.total, b.balance

@@ -6,7 +6,7 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String, UniqueConstraint, Uuid, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, String, UniqueConstraint, Uuid, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.domain.clock import utcnow
@@ -26,6 +26,9 @@ class Escrow(Base):
     its clocks were extended for. `worked_by_node_id` is the node that it names, or else the one whose key signed the
     result: its work counts for that node. `service_terms` are the rules of the catalogue's service that it orders
     (`services.service_orders`), as they were when it was created.
+
+    `fund_basis_points` is the community fund's share as it was agreed. One that is `resolved` was divided: the two
+    resolved amounts were paid, and the rest went back to the payer.
     """
 
     __tablename__ = "escrows"
@@ -33,6 +36,12 @@ class Escrow(Base):
         CheckConstraint("amount > 0", name="amount_positive"),
         CheckConstraint("provider_amount + community_amount = amount", name="split_is_exact"),
         CheckConstraint("provider_amount >= 0 AND community_amount >= 0", name="split_not_negative"),
+        CheckConstraint(
+            "(status = 'resolved') = (resolved_provider_amount IS NOT NULL)"
+            " AND (resolved_provider_amount IS NULL) = (resolved_community_amount IS NULL)"
+            " AND resolved_provider_amount + resolved_community_amount < amount",
+            name="division_is_told",
+        ),
         CheckConstraint("payer_wallet_id <> provider_wallet_id", name="two_wallets"),
         CheckConstraint(
             "status IN ('pending', 'active', 'delivered', 'disputed', 'released', 'refunded', 'resolved')",
@@ -72,6 +81,9 @@ class Escrow(Base):
     amount: Mapped[Amount] = mapped_column(AmountType)
     provider_amount: Mapped[Amount] = mapped_column(AmountType)
     community_amount: Mapped[Amount] = mapped_column(AmountType)
+    fund_basis_points: Mapped[int] = mapped_column(SmallInteger, server_default=text("500"))
+    resolved_provider_amount: Mapped[Amount | None] = mapped_column(AmountType)
+    resolved_community_amount: Mapped[Amount | None] = mapped_column(AmountType)
     status: Mapped[str] = mapped_column(String(16))
     service_name: Mapped[str] = mapped_column(String(128))
     task_id: Mapped[str] = mapped_column(String(128))

@@ -78,7 +78,8 @@ class EscrowCreation:
         return escrow
 
     def _new_row(self, terms: NewEscrow, order: dict[str, Any] | None) -> Escrow:
-        provider_amount, community_amount = split(terms.amount, self._settings.escrow.fund_basis_points)
+        basis_points = self._settings.escrow.fund_basis_points
+        provider_amount, community_amount = split(terms.amount, basis_points)
         status = Status.PENDING if terms.funding.is_by_deposit else Status.ACTIVE
         now = utcnow()
         escrow = Escrow(
@@ -88,6 +89,7 @@ class EscrowCreation:
             amount=terms.amount,
             provider_amount=provider_amount,
             community_amount=community_amount,
+            fund_basis_points=basis_points,
             status=status.value,
             service_name=terms.service_name,
             task_id=terms.task_id,

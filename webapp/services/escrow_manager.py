@@ -1,7 +1,6 @@
 """Escrows: created, delivered, released, refunded. State, ledger and audit trail change together or not at all.
 
-Rights and moves are in `domain.escrow_states`; money moves through `WalletIntegration`. A state changes by
-compare-and-set, so that of several callers exactly one succeeds; the others get EscrowStateError.
+Rights and moves are in `domain.escrow_states`, and made by `EscrowMoves`; money moves through `WalletIntegration`.
 """
 
 from __future__ import annotations
@@ -10,27 +9,18 @@ import uuid
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings, load_config
 from webapp.domain.clock import to_rfc3339, utcnow
-from webapp.domain.escrow_states import MOVES, Action, Party, Status, refusal
-from webapp.domain.exceptions import (
-    EscrowStateError,
-    NotFoundError,
-    PermissionDeniedError,
-    ResultValidationError,
-)
-from webapp.domain.money import Amount
-from webapp.domain.roles import PROGRAM, Actor, Role, Scope
+from webapp.domain.escrow_states import Action, Party
+from webapp.domain.exceptions import ResultValidationError
+from webapp.domain.roles import PROGRAM, Actor, Scope
 from webapp.models import Dispute, Escrow
-from webapp.models.compare_and_set import changes_this_row
-from webapp.services import audit_trail
-from webapp.services.downtime import fair_terms
 from webapp.services.escrow_creation import EscrowCreation
 from webapp.services.escrow_funding import EscrowFunding
-from webapp.services.escrow_terms import parsed_escrow_id, stated_reason
+from webapp.services.escrow_moves import EscrowMoves
+from webapp.services.escrow_terms import stated_reason
 from webapp.services.result_inspection import Inspection
 from webapp.services.secret_box import SecretBox
 from webapp.services.service_orders import acceptance_hours
@@ -61,6 +51,7 @@ class EscrowManager:
         keys = SigningKeys(db_session, SecretBox.of(self._settings))
         self._creation = EscrowCreation(db_session, self._settings, actor, self._wallets, keys)
         self._funding = EscrowFunding(db_session, self._settings)
+        self._moves = EscrowMoves(db_session, self._settings, actor, self._wallets)
 
     def create_escrow(
         self,
@@ -118,13 +109,13 @@ class EscrowManager:
         """
         self._actor.require_scope(Scope.ESCROW_DELIVER)
         with unit_of_work(self._session):
-            escrow = self._get(escrow_id)
-            self._check(escrow, Action.DELIVER)
+            escrow = self._moves.get(escrow_id)
+            self._moves.check(escrow, Action.DELIVER)
             proven = self._validator.require_valid_result(escrow, result_hash, provider_signature)
             checked = self._validator.require_result_rules(escrow, proven.result_hash, inspection)
             now = utcnow()
             accept_by = now + timedelta(hours=acceptance_hours(escrow, self._settings))
-            self._move(
+            self._moves.move(
                 escrow,
                 Action.DELIVER,
                 result_hash=proven.result_hash,
@@ -134,7 +125,7 @@ class EscrowManager:
                 accept_by=accept_by,
             )
             detail = {"result_hash": proven.result_hash, "accept_by": to_rfc3339(accept_by), **checked}
-            self._record(escrow, "delivered", detail)
+            self._moves.record(escrow, "delivered", detail)
         return escrow
 
     def release_escrow(
@@ -150,11 +141,11 @@ class EscrowManager:
         """
         self._actor.require_scope(Scope.ESCROW_RELEASE)
         with unit_of_work(self._session):
-            escrow = self._get(escrow_id)
-            self._check(escrow, Action.RELEASE)
+            escrow = self._moves.get(escrow_id)
+            self._moves.check(escrow, Action.RELEASE)
             proven, signature = self._accepted_result(escrow, result_hash, provider_signature)
             checked = self._validator.require_result_rules(escrow, proven.result_hash, inspection)
-            self._move(
+            self._moves.move(
                 escrow,
                 Action.RELEASE,
                 result_hash=proven.result_hash,
@@ -163,7 +154,7 @@ class EscrowManager:
                 released_at=utcnow(),
             )
             self._wallets.transfer_funds(escrow)
-            self._record(
+            self._moves.record(
                 escrow,
                 "released",
                 {
@@ -173,7 +164,7 @@ class EscrowManager:
                     **checked,
                 },
             )
-            self._pay_out(escrow)
+            self._moves.pay_out(escrow, escrow.provider_amount)
         return escrow
 
     def refund_escrow(self, escrow_id: uuid.UUID | str, reason: str) -> Escrow:
@@ -181,13 +172,13 @@ class EscrowManager:
         self._actor.require_scope(Scope.ESCROW_REFUND)
         text = stated_reason(reason)
         with unit_of_work(self._session):
-            escrow = self._get(escrow_id)
-            self._check(escrow, Action.REFUND)
-            self._move(escrow, Action.REFUND, refund_reason=text, refunded_at=utcnow())
+            escrow = self._moves.get(escrow_id)
+            self._moves.check(escrow, Action.REFUND)
+            self._moves.move(escrow, Action.REFUND, refund_reason=text, refunded_at=utcnow())
             # One that waits for its payment may hold a part of it, or nothing.
             if escrow.held_amount:
                 self._wallets.unlock_funds(escrow.id, escrow.payer_wallet_id, escrow.held_amount)
-            self._record(escrow, "refunded", {"reason": text}, escrow.held_amount)
+            self._moves.record(escrow, "refunded", {"reason": text}, escrow.held_amount)
             self._funding.send_home(escrow.id, escrow.held_amount)
         return escrow
 
@@ -199,69 +190,23 @@ class EscrowManager:
         self._actor.require_scope(Scope.ESCROW_REFUND)
         text = stated_reason(reason)
         with unit_of_work(self._session):
-            escrow = self._get(escrow_id)
-            self._check(escrow, Action.DISPUTE)
-            self._move(escrow, Action.DISPUTE)
+            escrow = self._moves.get(escrow_id)
+            self._moves.check(escrow, Action.DISPUTE)
+            self._moves.move(escrow, Action.DISPUTE)
             is_payers = Party.PAYER in self.parties(escrow)
             wallet_id = escrow.payer_wallet_id if is_payers else escrow.provider_wallet_id
             self._session.add(Dispute(escrow_id=escrow.id, opened_by_wallet_id=wallet_id, reason=text))
-            self._record(escrow, "disputed", {"reason": text})
+            self._moves.record(escrow, "disputed", {"reason": text})
         return escrow
 
     def get_escrow(self, escrow_id: uuid.UUID | str) -> Escrow:
         """The escrow, if the actor is one of its parties or staff. Raises NotFoundError otherwise."""
         self._actor.require_scope(Scope.ESCROW_READ)
-        return self._get(escrow_id)
+        return self._moves.get(escrow_id)
 
     def parties(self, escrow: Escrow) -> frozenset[Party]:
         """In what capacities the actor stands to the escrow."""
-        actor = self._actor
-        if actor.is_program:
-            return frozenset({Party.PROVIDER, Party.VERIFIER})
-        capacities = {
-            Party.PAYER: escrow.payer_wallet_id in actor.wallet_ids,
-            Party.PROVIDER: escrow.provider_wallet_id in actor.wallet_ids
-            and (actor.node_id is None or escrow.provider_node_id in (None, actor.node_id)),
-            Party.VERIFIER: escrow.verifier_key_id in actor.key_ids,
-            # Nobody rules on an escrow of their own.
-            Party.ARBITER: actor.role is Role.ARBITER
-            and not actor.wallet_ids & {escrow.payer_wallet_id, escrow.provider_wallet_id},
-            Party.CLOCK: actor.is_clock,
-        }
-        return frozenset(party for party, applies in capacities.items() if applies)
-
-    def _get(self, escrow_id: uuid.UUID | str) -> Escrow:
-        escrow = self._session.get(Escrow, parsed_escrow_id(escrow_id), populate_existing=True)
-        is_staff = self._actor.role in (Role.OPERATOR, Role.ARBITER)
-        if escrow is None or not (is_staff or self.parties(escrow)):
-            raise NotFoundError("there is no such escrow, or it is not yours")
-        return escrow
-
-    def _check(self, escrow: Escrow, action: Action) -> None:
-        if (Status(escrow.status), action) not in MOVES:
-            raise _moved_on(escrow)
-        terms = fair_terms(self._session, self._settings, escrow)
-        if reason := refusal(terms, action, self.parties(escrow), utcnow()):
-            raise PermissionDeniedError(reason)
-
-    def _move(self, escrow: Escrow, action: Action, **values: Any) -> None:
-        before = escrow.status
-        after = MOVES[Status(before), action]
-        is_changed = changes_this_row(
-            self._session,
-            escrow,
-            update(Escrow)
-            .where(Escrow.id == escrow.id, Escrow.status == before)
-            .values(status=after.value, updated_at=utcnow(), **values),
-        )
-        if not is_changed:
-            raise _moved_on(escrow)
-        if before == Status.DISPUTED:
-            self._session.execute(
-                update(Dispute)
-                .where(Dispute.escrow_id == escrow.id, Dispute.status == "open")
-                .values(status="resolved", resolution=after.value, resolved_at=utcnow())
-            )
+        return self._moves.parties(escrow)
 
     def _accepted_result(
         self, escrow: Escrow, result_hash: str | None, provider_signature: str | None
@@ -275,25 +220,3 @@ class EscrowManager:
             raise ResultValidationError(f"{missing}: is needed", fields={missing: "is needed"})
         proven = self._validator.require_valid_result(escrow, result_hash, provider_signature)
         return proven, provider_signature.lower()
-
-    def _pay_out(self, escrow: Escrow) -> None:
-        payouts = self._wallets.payouts
-        payout = payouts.queue_earning(escrow.provider_wallet_id, escrow.provider_amount, escrow.id)
-        if payout is not None:
-            # Where it goes is the provider's own affair; the trail is read by the payer, too.
-            detail = {"payout_id": str(payout.id)}
-            audit_trail.append(
-                self._session, escrow.id, "payout_queued", "worker", amount=payout.gross, detail=detail
-            )
-
-    def _record(
-        self, escrow: Escrow, kind: str, detail: dict[str, Any], amount: Amount | None = None
-    ) -> None:
-        moved = escrow.amount if amount is None else amount
-        audit_trail.append(self._session, escrow.id, kind, self._actor.name, amount=moved, detail=detail)
-
-
-def _moved_on(escrow: Escrow) -> EscrowStateError:
-    waits = ": it waits for its payment, and until then it can only be cancelled"
-    detail = f"the escrow is {escrow.status}{waits if escrow.status == Status.PENDING else ''}"
-    return EscrowStateError(detail, current_status=escrow.status)

@@ -103,3 +103,15 @@ class WalletIntegration:
         return post(
             self._session, f"escrow:{escrow.id}:release", "escrow_release", moves, escrow_id=escrow.id
         )
+
+    def divide_funds(self, escrow: Escrow, provider: Amount, fund: Amount, payer: Amount) -> int:
+        """Give each their part of an escrow's amount. Raises DuplicateEntryError the second time."""
+        held = accounts.held(escrow.payer_wallet_id)
+        moves = [
+            Move(held, accounts.available(escrow.provider_wallet_id), provider),
+            Move(held, accounts.FUND, fund),
+            Move(held, accounts.available(escrow.payer_wallet_id), payer),
+        ]
+        return post(
+            self._session, f"escrow:{escrow.id}:resolve", "escrow_resolve", moves, escrow_id=escrow.id
+        )

@@ -1,0 +1,115 @@
+"""What every change of an escrow has in common: who may see it, who may do what, and the move from state to state.
+
+A state changes by compare-and-set, so that of several callers exactly one succeeds; the others get EscrowStateError.
+"""
+
+from __future__ import annotations
+
+import uuid
+from typing import Any
+
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from webapp.config import Settings
+from webapp.domain.clock import utcnow
+from webapp.domain.escrow_states import MOVES, Action, Party, Status, refusal
+from webapp.domain.exceptions import EscrowStateError, NotFoundError, PermissionDeniedError
+from webapp.domain.money import Amount
+from webapp.domain.roles import Actor, Role
+from webapp.models import Dispute, Escrow
+from webapp.models.compare_and_set import changes_this_row
+from webapp.services import audit_trail
+from webapp.services.downtime import fair_terms
+from webapp.services.escrow_terms import parsed_escrow_id
+from webapp.services.wallet_integration import WalletIntegration
+
+
+class EscrowMoves:
+    """Looks at escrows and changes their state for one actor. The methods that change something want a unit of work."""
+
+    def __init__(
+        self, session: Session, settings: Settings, actor: Actor, wallets: WalletIntegration
+    ) -> None:
+        self._session = session
+        self._settings = settings
+        self._actor = actor
+        self._wallets = wallets
+
+    def get(self, escrow_id: uuid.UUID | str) -> Escrow:
+        """The escrow as it is now, if the actor is one of its parties or staff. Raises NotFoundError otherwise."""
+        escrow = self._session.get(Escrow, parsed_escrow_id(escrow_id), populate_existing=True)
+        is_staff = self._actor.role in (Role.OPERATOR, Role.ARBITER)
+        if escrow is None or not (is_staff or self.parties(escrow)):
+            raise NotFoundError("there is no such escrow, or it is not yours")
+        return escrow
+
+    def parties(self, escrow: Escrow) -> frozenset[Party]:
+        """In what capacities the actor stands to the escrow."""
+        actor = self._actor
+        if actor.is_program:
+            return frozenset({Party.PROVIDER, Party.VERIFIER})
+        capacities = {
+            Party.PAYER: escrow.payer_wallet_id in actor.wallet_ids,
+            Party.PROVIDER: escrow.provider_wallet_id in actor.wallet_ids
+            and (actor.node_id is None or escrow.provider_node_id in (None, actor.node_id)),
+            Party.VERIFIER: escrow.verifier_key_id in actor.key_ids,
+            # Nobody rules on an escrow of their own.
+            Party.ARBITER: actor.role is Role.ARBITER
+            and not actor.wallet_ids & {escrow.payer_wallet_id, escrow.provider_wallet_id},
+            Party.CLOCK: actor.is_clock,
+        }
+        return frozenset(party for party, applies in capacities.items() if applies)
+
+    def check(self, escrow: Escrow, action: Action, parties: frozenset[Party] | None = None) -> None:
+        """Raise unless the state and the rights of `parties` (else: the actor's) permit this now.
+
+        Raises EscrowStateError, PermissionDeniedError.
+        """
+        if (Status(escrow.status), action) not in MOVES:
+            raise _moved_on(escrow)
+        terms = fair_terms(self._session, self._settings, escrow)
+        capacities = self.parties(escrow) if parties is None else parties
+        if reason := refusal(terms, action, capacities, utcnow()):
+            raise PermissionDeniedError(reason)
+
+    def move(self, escrow: Escrow, action: Action, **values: Any) -> None:
+        """Change the state, and the columns `values` with it. Raises EscrowStateError when somebody was quicker."""
+        before = escrow.status
+        after = MOVES[Status(before), action]
+        is_changed = changes_this_row(
+            self._session,
+            escrow,
+            update(Escrow)
+            .where(Escrow.id == escrow.id, Escrow.status == before)
+            .values(status=after.value, updated_at=utcnow(), **values),
+        )
+        if not is_changed:
+            raise _moved_on(escrow)
+        if before == Status.DISPUTED:
+            self._session.execute(
+                update(Dispute)
+                .where(Dispute.escrow_id == escrow.id, Dispute.status == "open")
+                .values(status="resolved", resolution=after.value, resolved_at=utcnow())
+            )
+
+    def pay_out(self, escrow: Escrow, earned: Amount) -> None:
+        """Send the provider what was earned, if its wallet asks for that."""
+        payout = self._wallets.payouts.queue_earning(escrow.provider_wallet_id, earned, escrow.id)
+        if payout is not None:
+            # Where it goes is the provider's own affair; the trail is read by the payer, too.
+            detail = {"payout_id": str(payout.id)}
+            audit_trail.append(
+                self._session, escrow.id, "payout_queued", "worker", amount=payout.gross, detail=detail
+            )
+
+    def record(self, escrow: Escrow, kind: str, detail: dict[str, Any], amount: Amount | None = None) -> None:
+        """Add an event to the audit trail; without `amount` it is about the whole."""
+        moved = escrow.amount if amount is None else amount
+        audit_trail.append(self._session, escrow.id, kind, self._actor.name, amount=moved, detail=detail)
+
+
+def _moved_on(escrow: Escrow) -> EscrowStateError:
+    waits = ": it waits for its payment, and until then it can only be cancelled"
+    detail = f"the escrow is {escrow.status}{waits if escrow.status == Status.PENDING else ''}"
+    return EscrowStateError(detail, current_status=escrow.status)
