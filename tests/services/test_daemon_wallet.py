@@ -144,8 +144,6 @@ class TestFlopcoinDialect:
         assert wallet.tip() == (86, "9a8ce4bd0d3c9afcd8c05c2e3fb27a52d6d670086d8cbba259e1d7be93fcaea2")
         assert (wallet.block_header(STALE) or {})["confirmations"] == 1
         assert (wallet.block_header(STALE) or {})["confirmations"] == -1
-        assert wallet.block_hash_at(0) == "e0950eaa6e8ee8c50f8291b47d83aa59763936adc96ec60bdfb72d513bd4f1d4"
-        assert wallet.block_hash_at(10_000_000) is None
 
     def test_transactions_known_and_unknown(self, wallet: DaemonWallet) -> None:
         assert (wallet.get_transaction(SENT) or {})["confirmations"] == 0
@@ -315,7 +313,7 @@ class TestRealDaemon:
         (entry,) = [each for each in entries if each.txid == txid]
         assert (entry.address, entry.amount, entry.confirmations) == (address, Amount.parse("20.5"), 2)
         assert entry.is_incoming and not entry.is_coinbase and entry.block_hash is not None
-        assert cursor == wallet.block_hash_at(wallet.tip().height - 1)
+        assert cursor == wallet.rpc.read("getblockhash", wallet.tip().height - 1)
         assert wallet.balance() == Amount.parse("20.5")
         assert wallet.get_tx_out(txid, entry.vout) is not None
 

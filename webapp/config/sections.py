@@ -92,6 +92,11 @@ class NodeSettings(Section):
     directory_timeout: int = Field(10, ge=1, le=120)
     directory_cache_seconds: int = Field(60, ge=0, le=3600)
 
+    @property
+    def health_windows(self) -> tuple[int, int]:
+        """After how many seconds of silence a node is late, and after how many offline."""
+        return self.late_after_seconds, self.offline_after_seconds
+
     @field_validator("late_after_seconds", "offline_after_seconds")
     @classmethod
     def _is_later(cls, value: int, info: ValidationInfo) -> int:

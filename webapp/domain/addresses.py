@@ -41,13 +41,16 @@ def is_address(address: str, network: str) -> bool:
     return _problem(address, network) is None
 
 
-def is_same_destination(address: str, other: str) -> bool:
-    """Whether two texts pay the same script: a P2SH address of regtest has two spellings."""
-    return address == other or destination(address) == destination(other)
+def first_address(network: str, *candidates: str | None) -> str | None:
+    """The first of the texts that is an address of the network; None if none is."""
+    return next((each for each in candidates if each and is_address(each, network)), None)
 
 
 def destination(address: str) -> bytes:
-    """What an address pays, the same for each of its spellings; a text that is no address stands for itself."""
+    """What an address pays, the same for each of its spellings (P2SH on regtest has two).
+
+    A text that is no address stands for itself.
+    """
     payload = _decode(address)
     if not payload:
         return address.encode()

@@ -19,7 +19,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
-from webapp.domain.addresses import destination, is_address
+from webapp.domain.addresses import destination, first_address
 from webapp.domain.airdrops import NodeFacts, Refusal
 from webapp.domain.fund_rules import FundRules
 from webapp.domain.money import ZERO
@@ -112,7 +112,7 @@ class _Judge:
         return NodeFacts(row.id, owner, self._reputation.get(row.id, 0), _that_hold(reasons)), way
 
     def _foreign(self, listed: DirectoryNode) -> tuple[NodeFacts, Way]:
-        address = self._first_valid(listed.wallet_address)
+        address = first_address(self._network, listed.wallet_address)
         reasons = {
             Refusal.SUSPENDED: _is(listed, "suspended"),
             Refusal.OFFLINE: _is(listed, "offline"),
@@ -129,10 +129,9 @@ class _Judge:
         """As its owner has said here. What a registry elsewhere says under the same id may be anybody's address."""
         if row.airdrop_to == "balance":
             return Way(row.wallet_id, "balance", None)
-        return Way(row.wallet_id, "chain", self._first_valid(row.airdrop_address, row.payout_address))
-
-    def _first_valid(self, *addresses: str | None) -> str | None:
-        return next((each for each in addresses if each and is_address(each, self._network)), None)
+        return Way(
+            row.wallet_id, "chain", first_address(self._network, row.airdrop_address, row.payout_address)
+        )
 
     def _has_worked(self, node_id: str) -> bool:
         work = self._work.get(node_id, _NOTHING)

@@ -14,7 +14,7 @@ from sqlalchemy import Row, Select, select
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
-from webapp.domain.addresses import is_address
+from webapp.domain.addresses import first_address
 from webapp.domain.clock import utcnow
 from webapp.domain.money import Amount
 from webapp.domain.node_health import Health, health_of
@@ -109,7 +109,6 @@ def _registered() -> Select[Any]:
 
 
 def _own(row: Row[Any], listed: DirectoryNode | None, settings: Settings) -> NamedNode:
-    late, offline = settings.nodes.late_after_seconds, settings.nodes.offline_after_seconds
     return NamedNode(
         node_id=row.id,
         wallet_id=row.wallet_id,
@@ -117,10 +116,10 @@ def _own(row: Row[Any], listed: DirectoryNode | None, settings: Settings) -> Nam
         is_owner_active=row.is_active,
         is_frozen=row.is_frozen,
         is_verified=row.verified_at is not None,
-        is_offline=health_of(row.last_beat_at, utcnow(), late, offline) is Health.OFFLINE,
+        is_offline=health_of(row.last_beat_at, utcnow(), *settings.nodes.health_windows) is Health.OFFLINE,
         wants_chain=row.airdrop_to == "chain",
         # As its owner has said here: what a registry elsewhere says under the same id may be anybody's address.
-        address=_first_valid(settings, row.airdrop_address, row.payout_address),
+        address=first_address(settings.wallet.network, row.airdrop_address, row.payout_address),
     )
 
 
@@ -134,9 +133,5 @@ def _foreign(listed: DirectoryNode, settings: Settings) -> NamedNode:
         is_verified=True,
         is_offline=listed.status == "offline",
         wants_chain=True,
-        address=_first_valid(settings, listed.wallet_address),
+        address=first_address(settings.wallet.network, listed.wallet_address),
     )
-
-
-def _first_valid(settings: Settings, *addresses: str | None) -> str | None:
-    return next((each for each in addresses if each and is_address(each, settings.wallet.network)), None)

@@ -109,16 +109,6 @@ class DaemonChain:
         """The header; `confirmations` is -1 for a block off the main chain. None for an unknown block."""
         return self._find("getblockheader", block_hash)
 
-    def block_hash_at(self, height: int) -> str | None:
-        """The main chain's block at `height`, or None beyond the tip."""
-        try:
-            found: str = self.rpc.read("getblockhash", height)
-        except RpcRefusedError as refused:
-            if refused.code == rpc_errors.INVALID_PARAMETER:
-                return None
-            raise
-        return found
-
     def list_since_block(
         self, block_hash: str | None, target_confirmations: int
     ) -> tuple[list[ChainEntry], str]:

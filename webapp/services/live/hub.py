@@ -49,11 +49,6 @@ class Hub:
         self._left_at = 0.0
         self._is_closed = False
 
-    @property
-    def has_listeners(self) -> bool:
-        """Whether a stream is open."""
-        return bool(self._subscriptions)
-
     def subscribe(
         self, audience: Audience, page: str = "", left: str = "", after: str = ""
     ) -> Subscription | None:

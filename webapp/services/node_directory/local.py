@@ -51,8 +51,8 @@ class LocalDirectory:
     def _status(self, row: Any) -> NodeStatus:
         if row.status == "suspended":
             return "suspended"
-        windows = self._settings.nodes.late_after_seconds, self._settings.nodes.offline_after_seconds
-        return "offline" if health_of(row.last_beat_at, utcnow(), *windows) is Health.OFFLINE else "active"
+        health = health_of(row.last_beat_at, utcnow(), *self._settings.nodes.health_windows)
+        return "offline" if health is Health.OFFLINE else "active"
 
 
 def _rows() -> Select[*tuple[Any, ...]]:

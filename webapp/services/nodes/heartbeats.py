@@ -62,8 +62,7 @@ def beat(
     with lone_write(session):
         if not _replaces(session, node_id, values):
             _begin(session, node_id, values)
-    windows = settings.nodes
-    return health_of(at, utcnow(), windows.late_after_seconds, windows.offline_after_seconds)
+    return health_of(at, utcnow(), *settings.nodes.health_windows)
 
 
 def _check(tasks_running: int, version: str) -> None:

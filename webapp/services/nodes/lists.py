@@ -65,7 +65,7 @@ def _view(row: Any, score: int, settings: NodeSettings, now: datetime) -> NodeVi
     return NodeView(
         node=node,
         owner_user_id=row.user_id,
-        health=health_of(last, now, settings.late_after_seconds, settings.offline_after_seconds),
+        health=health_of(last, now, *settings.health_windows),
         last_beat_at=last,
         load=beat.load if beat else None,
         tasks_running=beat.tasks_running if beat else None,

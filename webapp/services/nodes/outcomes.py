@@ -12,12 +12,13 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from sqlalchemy import BigInteger, ColumnElement, Select, case, exists, func, or_, select, type_coerce
 from sqlalchemy.orm import Session, aliased
 
 from webapp.config import Settings
+from webapp.domain.clock import first_moment_of
 from webapp.domain.money import Amount
 from webapp.domain.reputation import DayTally
 from webapp.models import Dispute, Escrow, JournalEntry, Wallet
@@ -50,7 +51,10 @@ def of_day(session: Session, settings: Settings, day: date) -> dict[str, DayTall
     counted = (
         _outcomes(settings)
         .add_columns(func.count().label("escrows"), payers.label("payers"), base_units.label("base_units"))
-        .where(JournalEntry.created_at >= _start(day), JournalEntry.created_at < _start(day + ONE_DAY))
+        .where(
+            JournalEntry.created_at >= first_moment_of(day),
+            JournalEntry.created_at < first_moment_of(day + ONE_DAY),
+        )
         .group_by("node_id", "outcome")
     )
     by_node: defaultdict[str, list[tuple[str, int, int]]] = defaultdict(list)
@@ -69,7 +73,7 @@ def of_node(session: Session, settings: Settings, node_id: str, since: date) -> 
             _payer.user_id,
             type_coerce(Escrow.amount, BigInteger).label("base_units"),
         )
-        .where(Escrow.worked_by_node_id == node_id, JournalEntry.created_at >= _start(since))
+        .where(Escrow.worked_by_node_id == node_id, JournalEntry.created_at >= first_moment_of(since))
     )
     by_day: defaultdict[date, list[tuple[str, int, int]]] = defaultdict(list)
     seen = set()
@@ -83,7 +87,10 @@ def of_node(session: Session, settings: Settings, node_id: str, since: date) -> 
 
 def are_any(session: Session, settings: Settings, since: date, until: date) -> bool:
     """Whether anything counts on the days from `since` on, before `until`."""
-    within = (JournalEntry.created_at >= _start(since), JournalEntry.created_at < _start(until))
+    within = (
+        JournalEntry.created_at >= first_moment_of(since),
+        JournalEntry.created_at < first_moment_of(until),
+    )
     return session.execute(_outcomes(settings).where(*within).limit(1)).first() is not None
 
 
@@ -111,10 +118,6 @@ def _outcomes(settings: Settings) -> Select[str | None, str]:
             _WAS_PAID_FOR,
         )
     )
-
-
-def _start(day: date) -> datetime:
-    return datetime.combine(day, time(), UTC)
 
 
 def _tally(day: date, parts: Iterable[tuple[str, int, int]]) -> DayTally:
