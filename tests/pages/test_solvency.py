@@ -99,7 +99,7 @@ def test_earlier_statements_stay_page_by_page(payer: Browser, session, pair: Pai
     shown = payer.get("/solvency").text
     assert 'value="1005.00000000"' in shown
     assert f'href="/solvency/{first.id}"' not in shown
-    older = shown.split('id="solvency-next"')[1].split('href="')[1].split('"')[0]
+    older = shown.split('id="solvency-history-next"')[1].split('href="')[1].split('"')[0]
     part = payer.get(older, htmx=True).text
     assert part.lstrip().startswith('<section class="card" id="solvency-history"')
     assert f'href="/solvency/{first.id}"' in part
