@@ -13,6 +13,8 @@ from webapp.services.identity import Identity
 from webapp.web.current import db_session, services
 from webapp.web.guards import public, safe_next
 from webapp.web.htmx import done, render
+from webapp.web.kept_forms import FIELD, open_kept
+from webapp.web.kept_forms import keep as keep_form
 from webapp.web.navigation import home_url
 from webapp.web.rate_limits import visitor
 from webapp.web.sessions import log_in as open_session
@@ -54,12 +56,26 @@ def log_in() -> ResponseReturnValue:
         return render("auth/log_in", form=form)
     if form.validate():
         try:
-            open_session(_identity().authenticate(form.email.data, form.password.data))
+            user = _identity().authenticate(form.email.data, form.password.data)
+            open_session(user)
         except InvalidCredentialsError as error:
             form.take_errors(error)
         else:
+            kept = open_kept(form.kept_form.data, user.id)
+            if kept is not None:
+                return render("auth/go_on", kept=kept)
             return done(safe_next(form.next.data) or home_url())
     return render("auth/log_in", status=422, form=form)
+
+
+@bp.post("/login/keep")
+@public
+def keep() -> ResponseReturnValue:
+    """The log-in for whoever sent a form after their session had ended; what they typed goes with it."""
+    form = LogInForm(formdata=None)
+    form.next.data = safe_next(request.args.get("next")) or ""
+    form.kept_form.data = request.form.get(FIELD) or keep_form()
+    return render("auth/log_in", "session_ended", status=401, form=form)
 
 
 @bp.route("/register", methods=["GET", "POST"])

@@ -60,6 +60,12 @@ class Sessions:
                 row.last_seen_at = now
         return row
 
+    def find_owner(self, token: str) -> int | None:
+        """The id of the user whose session this is or was; None for a token that is not known (any more)."""
+        return self._session.scalars(
+            select(UserSession.user_id).where(UserSession.token_hash == _hash(token))
+        ).first()
+
     def list_live(self, user: User) -> list[UserSession]:
         """The user's live sessions, the most recent first."""
         rows = self._session.scalars(

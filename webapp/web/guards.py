@@ -9,6 +9,8 @@ A view says it with one marker, written under the route decorator:
 
 Over one of the last three, `@public_while(is_open)` opens the view to anybody as long as `is_open()` says so.
 
+A form whose session has ended is sent on, as it is, to where it is kept until its owner has logged in (`kept_forms`).
+
 Markers speak of the kind of visitor. Whether this escrow is this visitor's is asked in the view.
 """
 
@@ -154,6 +156,8 @@ def _enforce_signature(access: Access) -> None:
 
 def _enforce_person(access: Access) -> ResponseReturnValue | None:
     if not current_user.is_authenticated:
+        if request.method == "POST" and request.form and not wants_problem():
+            return redirect(url_for("auth.keep", to=request.path, next=_present_page()), code=307)
         if is_htmx() or wants_problem():
             raise AuthenticationError("Your session has ended.")
         return redirect(login_url(), code=303)

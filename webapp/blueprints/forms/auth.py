@@ -33,6 +33,7 @@ class LogInForm(PageForm):
         "Password", [InputRequired("Enter your password"), Length(max=MAX_PASSWORD_LENGTH)]
     )
     next = HiddenField()
+    kept_form = HiddenField()
 
 
 class RegisterForm(PageForm):
