@@ -61,6 +61,20 @@ def _refund(world: World) -> Request:
     return Request(world.provider, f"/escrow/{world.escrow().id}/refund", {"reason": "Task timeout"})
 
 
+def _about_offer(
+    after: str = "", body: dict[str, Any] | None = None, *, by_its_side: bool = False
+) -> Callable[[World], Request]:
+    """About an offer of the payer's, which the provider answers."""
+
+    def request(world: World) -> Request:
+        escrow = world.escrow("5")
+        made = world.services.offers(world.session, world.pair.payer.actor).offer(escrow.id, "2")
+        asker = world.payer if by_its_side else world.provider
+        return Request(asker, f"/escrow/{escrow.id}/offers/{made.id}{after}", body)
+
+    return request
+
+
 def _own_list(world: World) -> Request:
     return Request(world.payer, f"/escrow/list?wallet_id={world.pair.payer.wallet_id}&limit=5")
 
@@ -197,8 +211,29 @@ SERVICE_ENDPOINTS = (
     ),
 )
 
+OFFER_ENDPOINTS = (
+    Endpoint(
+        "api_offers.offer",
+        "POST",
+        Scope.ESCROW_SETTLE,
+        lambda world: Request(world.payer, f"/escrow/{world.escrow('5').id}/offers", {"share": "2"}),
+        201,
+    ),
+    Endpoint(
+        "api_offers.list_all",
+        "GET",
+        Scope.ESCROW_READ,
+        lambda world: Request(world.payer, f"/escrow/{world.escrow('5').id}/offers"),
+    ),
+    Endpoint("api_offers.show", "GET", Scope.ESCROW_READ, _about_offer()),
+    Endpoint("api_offers.accept", "POST", Scope.ESCROW_SETTLE, _about_offer("/accept", {"share": "2"})),
+    Endpoint("api_offers.decline", "POST", Scope.ESCROW_SETTLE, _about_offer("/decline")),
+    Endpoint("api_offers.withdraw", "POST", Scope.ESCROW_SETTLE, _about_offer("/withdraw", by_its_side=True)),
+)
+
 ENDPOINTS = (
     *SERVICE_ENDPOINTS,
+    *OFFER_ENDPOINTS,
     *NODE_ENDPOINTS,
     Endpoint("api_escrows.create", "POST", Scope.ESCROW_CREATE, _create, 201, 403),
     Endpoint("api_escrows.deliver", "POST", Scope.ESCROW_DELIVER, _deliver),

@@ -60,7 +60,7 @@ def test_the_document_is_openapi_3_1_and_sound(document: dict[str, Any]) -> None
 def test_the_document_describes_exactly_the_endpoints_with_their_scopes(
     document: dict[str, Any], app: Flask
 ) -> None:
-    rules = {rule.endpoint: re.sub("<([a-z]+)>", r"{\1}", rule.rule) for rule in app.url_map.iter_rules()}
+    rules = {rule.endpoint: re.sub("<([a-z_]+)>", r"{\1}", rule.rule) for rule in app.url_map.iter_rules()}
     described = {(path, method): operation["security"] for path, method, operation in _operations(document)}
     expected = {(rules[each.name], each.method): [{"signature": [each.scope.value]}] for each in ENDPOINTS}
     assert described == expected
@@ -120,7 +120,7 @@ def _check(value: Any, schema: dict[str, Any], document: dict[str, Any], where: 
 
 
 def test_answers_are_what_the_document_says(document: dict[str, Any], world: World, app: Flask) -> None:
-    rules = {rule.endpoint: re.sub("<([a-z]+)>", r"{\1}", rule.rule) for rule in app.url_map.iter_rules()}
+    rules = {rule.endpoint: re.sub("<([a-z_]+)>", r"{\1}", rule.rule) for rule in app.url_map.iter_rules()}
     for endpoint in ENDPOINTS:
         request = endpoint.request(world)
         body = b"" if request.body is None else json.dumps(request.body).encode()

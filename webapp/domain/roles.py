@@ -25,6 +25,7 @@ class Scope(StrEnum):
     ESCROW_DELIVER = "escrow:deliver"
     ESCROW_RELEASE = "escrow:release"
     ESCROW_REFUND = "escrow:refund"
+    ESCROW_SETTLE = "escrow:settle"
     WALLET_READ = "wallet:read"
     WALLET_WITHDRAW = "wallet:withdraw"
     FUND_READ = "fund:read"

@@ -9,6 +9,7 @@ from webapp.models.escrows import Escrow, EscrowTransaction
 from webapp.models.idempotency import IdempotencyKey
 from webapp.models.journal import AccountCheckpoint, JournalEntry, Posting
 from webapp.models.nodes import Node, NodeCapability, NodeChallenge, NodeDay, NodeHeartbeat
+from webapp.models.offers import SettlementOffer
 from webapp.models.operations import Alert, OperatorAction, Outage, PayoutHalt, Pulse, WorkerTask
 from webapp.models.payouts import ChainTransaction, ChainTransactionInput, Payout
 from webapp.models.reserves import (
@@ -56,6 +57,7 @@ __all__ = [
     "Pulse",
     "Reconciliation",
     "RequestNonce",
+    "SettlementOffer",
     "SigningKey",
     "SolvencyLeaf",
     "SolvencyStatement",

@@ -116,6 +116,19 @@ class Escrow(Base):
         return self.amount if self.funding == "balance" else self.deposited_amount
 
     @property
+    def refunded_amount(self) -> Amount | None:
+        """What of the payer's went back when it ended; None while it lives."""
+        match EscrowStatus(self.status):
+            case EscrowStatus.RELEASED:
+                return ZERO
+            case EscrowStatus.REFUNDED:
+                return self.held_amount
+            case EscrowStatus.RESOLVED:
+                paid = (self.resolved_provider_amount or ZERO) + (self.resolved_community_amount or ZERO)
+                return self.amount - paid
+        return None
+
+    @property
     def terms(self) -> Terms:
         """What the rules of `domain.escrow_states` look at."""
         return Terms(EscrowStatus(self.status), self.expires_at, self.accept_by, self.fund_by)

@@ -16,6 +16,7 @@ from webapp.services.escrow_manager import EscrowManager
 from webapp.services.identity import Identity
 from webapp.services.node_registry import NodeAuthService
 from webapp.services.nodes.registry import NodeRegistry
+from webapp.services.offers import Offers
 from webapp.services.secret_box import SecretBox
 from webapp.services.sessions import Sessions
 from webapp.services.signing_keys import SigningKeys
@@ -39,6 +40,10 @@ class Services:
     def escrow_manager(self, session: Session, actor: Actor) -> EscrowManager:
         """Escrows, as this actor."""
         return EscrowManager(session, self.settings, actor=actor, wallet_integration=self.wallets(session))
+
+    def offers(self, session: Session, actor: Actor) -> Offers:
+        """What the sides of escrows offer each other, as this actor."""
+        return Offers(session, self.settings, actor, self.wallets(session))
 
     def wallets(self, session: Session) -> WalletIntegration:
         """Balances, addresses, locks, payouts."""

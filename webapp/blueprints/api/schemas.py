@@ -164,6 +164,14 @@ class EscrowDocument(Answer):
     amount: AmountOut = Field(examples=["100.00000000"])
     provider_amount: AmountOut = Field(examples=["95.00000000"])
     community_amount: AmountOut = Field(examples=["5.00000000"])
+    resolved_provider_amount: AmountOut | None = Field(
+        description="What the provider got of one that was divided, as is the next one for the community fund; "
+        "null unless it is `resolved`"
+    )
+    resolved_community_amount: AmountOut | None
+    refunded_amount: AmountOut | None = Field(
+        description="What the payer got back of what was held; null while it is open"
+    )
     payer_wallet_id: int
     provider_wallet_id: int
     service_name: str

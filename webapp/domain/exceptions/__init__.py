@@ -7,6 +7,7 @@ DuxosError
 ├── NotFoundError                   no such thing, or not yours to see
 ├── ConflictError                   the thing is not in a state that allows this
 │   ├── EscrowStateError            the escrow has moved on; carries its present status
+│   ├── OfferStateError             the offer is not the one that was seen, or stands no more
 │   ├── PayoutStateError            the payout has moved on
 │   └── IdempotencyConflictError    the first request with this key is still running
 ├── IdempotencyMismatchError        the key was used for another request
@@ -71,6 +72,7 @@ from webapp.domain.exceptions.service import (
     InvalidAmountError,
     InvalidCredentialsError,
     NotFoundError,
+    OfferStateError,
     PayoutStateError,
     PermissionDeniedError,
     ResultValidationError,
@@ -98,6 +100,7 @@ __all__ = [
     "InvalidCredentialsError",
     "NoDepositAddressError",
     "NotFoundError",
+    "OfferStateError",
     "PayoutStateError",
     "PermissionDeniedError",
     "ResultValidationError",

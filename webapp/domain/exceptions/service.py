@@ -70,6 +70,13 @@ class EscrowStateError(ConflictError):
         self.current_status = current_status
 
 
+class OfferStateError(ConflictError):
+    """The offer is not the one that was seen, or stands no more."""
+
+    slug = "offer-state"
+    title = "The offer is not open any more"
+
+
 class PayoutStateError(ConflictError):
     """The payout has moved on."""
 
