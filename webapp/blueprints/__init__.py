@@ -12,6 +12,7 @@ from webapp.blueprints import (
     escrows,
     fund,
     health,
+    language,
     live,
     nodes,
     operations,
@@ -32,6 +33,7 @@ PAGES = (
     operations.bp,  # /operations: the state of the service, its switches, and single payouts
     operations.metrics.bp,  # /metrics: the same figures for Prometheus
     account.bp,  # /account: payout address, signing keys, sessions, password
+    language.bp,  # /language: the choice of one
     live.bp,  # /live: tells open pages what has changed
     health.bp,  # /health/live  /health/ready: for supervisors and load balancers
 )

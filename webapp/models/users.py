@@ -14,7 +14,10 @@ from webapp.models.types import UtcDateTime
 
 
 class User(Base):
-    """Someone who logs in. `password_hash` is argon2id; the e-mail address is kept in lower case."""
+    """Someone who logs in. `password_hash` is argon2id; the e-mail address is kept in lower case.
+
+    `language` is the one that they have chosen to read, as `es` or `pt_BR`; None: as each browser asks.
+    """
 
     __tablename__ = "users"
     __table_args__ = (
@@ -29,6 +32,7 @@ class User(Base):
     password_hash: Mapped[str] = mapped_column(String(255))
     role: Mapped[str] = mapped_column(String(16))
     is_active: Mapped[bool] = mapped_column(default=True)
+    language: Mapped[str | None] = mapped_column(String(16))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
 
     def has_role(self, *roles: Role) -> bool:

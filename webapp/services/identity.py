@@ -103,6 +103,11 @@ class Identity:
         with unit_of_work(self._session):
             user.password_hash = password_hash
 
+    def choose_language(self, user: User, language: str | None) -> None:
+        """Keep the language that the user wants to read; None: as each browser asks. It has to be one that there is."""
+        with unit_of_work(self._session):
+            user.language = language
+
     def _hash(self, password: str) -> str:
         with _hashing(self._session):
             return self._hasher.hash(password)

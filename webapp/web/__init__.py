@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from flask import Flask
 
-from webapp.web import converters, errors, filters, guards, headers, htmx, navigation, sessions, static_files
+from webapp.web import (
+    converters,
+    errors,
+    filters,
+    guards,
+    headers,
+    htmx,
+    language,
+    navigation,
+    sessions,
+    static_files,
+)
 
 
 def init_web(app: Flask) -> None:
@@ -12,6 +23,7 @@ def init_web(app: Flask) -> None:
     converters.init_converters(app)
     static_files.init_static_files(app)
     sessions.init_sessions(app)
+    language.init_language(app)
     filters.init_filters(app)
     htmx.init_htmx(app)
     navigation.init_navigation(app)

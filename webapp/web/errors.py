@@ -16,9 +16,11 @@ from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from webapp.domain.exceptions import DuxosError, EscrowStateError
+from webapp.domain.said import said
 from webapp.extensions import db
 from webapp.web.guards import login_url
 from webapp.web.htmx import is_htmx
+from webapp.web.language import browser_language, speaking, tell_language, translated
 from webapp.web.negotiation import wants_problem
 
 PROBLEM_TYPE_PREFIX = "urn:duxos:problem:"
@@ -26,27 +28,43 @@ PROBLEM_MIMETYPE = "application/problem+json"
 
 # (slug, title, sentence) for what the web framework raises.
 HTTP_PROBLEMS = {
-    400: ("bad-request", "The request could not be read", "Something in it is missing or malformed."),
-    401: ("authentication-required", "Authentication is required", "Log in, or sign the request."),
-    403: ("permission-denied", "You may not do this", "This is not open to you."),
-    404: ("not-found", "Not found", "There is nothing at this address."),
+    400: (
+        "bad-request",
+        said("The request could not be read"),
+        said("Something in it is missing or malformed."),
+    ),
+    401: (
+        "authentication-required",
+        said("Authentication is required"),
+        said("Log in, or sign the request."),
+    ),
+    403: ("permission-denied", said("You may not do this"), said("This is not open to you.")),
+    404: ("not-found", said("Not found"), said("There is nothing at this address.")),
     405: (
         "method-not-allowed",
-        "This method is not allowed here",
-        "The address exists, but not for this method.",
+        said("This method is not allowed here"),
+        said("The address exists, but not for this method."),
     ),
-    413: ("too-large", "The request is too large", "Send less at once."),
-    415: ("unsupported-media-type", "This media type is not supported", "Send application/json."),
-    429: ("rate-limited", "Too many requests", "Wait for a moment, then try again."),
-    500: ("internal-error", "Something went wrong", "The failure is ours and has been logged."),
+    413: ("too-large", said("The request is too large"), said("Send less at once.")),
+    415: (
+        "unsupported-media-type",
+        said("This media type is not supported"),
+        said("Send application/json."),
+    ),
+    429: ("rate-limited", said("Too many requests"), said("Wait for a moment, then try again.")),
+    500: ("internal-error", said("Something went wrong"), said("The failure is ours and has been logged.")),
 }
 BUSY_PROBLEM = (
     "database-busy",
-    "The service is busy",
-    "The database did not answer in time. Nothing was changed: try again in a moment.",
+    said("The service is busy"),
+    said("The database did not answer in time. Nothing was changed: try again in a moment."),
 )
 BUSY_RETRY_SECONDS = 2
-CSRF_PROBLEM = ("csrf", "The form has expired", "Go back, load the page again, and repeat what you did.")
+CSRF_PROBLEM = (
+    "csrf",
+    said("The form has expired"),
+    said("Go back, load the page again, and repeat what you did."),
+)
 ERROR_PAGES = frozenset({403, 404, 429, 500})
 
 _log = logging.getLogger(__name__)
@@ -85,6 +103,14 @@ def answer(
     """The error in the form that the present request wants."""
     if wants_problem():
         return problem(status, slug, title, detail, fields, more)
+    if status < 500:
+        return _shown(status, title, detail)
+    # The database may be what failed: the reader's own setting is not asked for.
+    with speaking(browser_language()):
+        return tell_language(_shown(status, title, detail))
+
+
+def _shown(status: int, title: str, detail: str) -> Response:
     if is_htmx():
         return _htmx_message(status, title, detail)
     name = "500" if status >= 500 else str(status) if status in ERROR_PAGES else "problem"
@@ -95,7 +121,9 @@ def answer(
 
 def _htmx_message(status: int, title: str, detail: str) -> Response:
     link = login_url() if status == 401 else None
-    body = render_template("partials/problem.html", title=f"{title}.", detail=detail, login_url=link)
+    body = render_template(
+        "partials/problem.html", title=f"{translated(title)}.", detail=detail, login_url=link
+    )
     # 409 and 422 usually bring the partial that was asked for: this one belongs into the live region instead.
     headers = {"HX-Retarget": "#messages", "HX-Reswap": "innerHTML"}
     return make_response(body, status, headers)
@@ -123,6 +151,8 @@ def _on_database_error(error: OperationalError) -> Response:
 
 def _on_http_exception(error: HTTPException) -> Response:
     status = error.code or 500
+    title: str
+    detail: str
     if error.response is not None or status < 400:
         return make_response(error.get_response())
     if isinstance(error, CSRFError):

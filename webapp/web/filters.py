@@ -92,7 +92,7 @@ def _time(when: datetime, text: str) -> Markup:
 def first_error(errors: Iterable[Any]) -> str:
     """The first message of a field's errors, which for a list field are lists themselves."""
     first = next(iter(errors))
-    return first if isinstance(first, str) else first_error(first)
+    return first_error(first) if isinstance(first, list | tuple) else str(first)
 
 
 def field_attributes(

@@ -10,6 +10,7 @@ from wtforms.validators import StopValidation
 
 from webapp.domain.exceptions import DuxosError, ValidationError
 from webapp.domain.reasons import checked_reason
+from webapp.web.language import translated
 
 
 class PageForm(FlaskForm):
@@ -24,7 +25,7 @@ class PageForm(FlaskForm):
 
     def take_errors(self, error: DuxosError) -> None:
         """Put the messages of `error.fields` beside their fields; what has no field here becomes the form's own."""
-        elsewhere = [] if error.fields else [error.detail]
+        elsewhere = [] if error.fields else [translated(error.detail)]
         for name, message in self._by_field(error.fields).items():
             if name in self._fields:
                 field = self._fields[name]
@@ -39,7 +40,8 @@ class PageForm(FlaskForm):
         for name, message in messages.items():
             whole, _, part = name.partition(".")
             is_part = bool(part) and name not in self._fields and whole in self._fields
-            field, text = (whole, f"{part}: {message}") if is_part else (name, message)
+            said = translated(message)
+            field, text = (whole, f"{part}: {said}") if is_part else (name, said)
             found[field] = f"{found[field]}; {text}" if field in found else text
         return found
 
@@ -54,7 +56,7 @@ def readable_reason(_form: FlaskForm, field: Field) -> None:
     try:
         checked_reason(field.data)
     except ValidationError as error:
-        raise StopValidation(_sentence(error.fields["reason"])) from error
+        raise StopValidation(_sentence(translated(error.fields["reason"]))) from error
 
 
 def _sentence(message: str) -> str:

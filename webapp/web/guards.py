@@ -121,10 +121,11 @@ def safe_next(target: str | None) -> str | None:
 
 def login_url() -> str:
     """The log-in page, which leads back to the page that the visitor is on."""
-    return url_for("auth.log_in", next=_present_page())
+    return url_for("auth.log_in", next=present_page())
 
 
-def _present_page() -> str | None:
+def present_page() -> str | None:
+    """The page that the visitor is on, as a path with its query: the address of a GET, else where it came from."""
     if request.method in {"GET", "HEAD"} and not is_htmx():
         return safe_next(request.full_path.rstrip("?"))
     came_from = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")
@@ -157,7 +158,7 @@ def _enforce_signature(access: Access) -> None:
 def _enforce_person(access: Access) -> ResponseReturnValue | None:
     if not current_user.is_authenticated:
         if request.method == "POST" and request.form and not wants_problem():
-            return redirect(url_for("auth.keep", to=request.path, next=_present_page()), code=307)
+            return redirect(url_for("auth.keep", to=request.path, next=present_page()), code=307)
         if is_htmx() or wants_problem():
             raise AuthenticationError("Your session has ended.")
         return redirect(login_url(), code=303)

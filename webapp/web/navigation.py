@@ -10,6 +10,7 @@ from flask_login import current_user
 from webapp.domain.roles import Role
 from webapp.web.current import services
 from webapp.web.fund_view import is_fund_public
+from webapp.web.guards import present_page
 
 EVERYBODY = frozenset(Role)
 API_PAGE = "swagger.swagger"
@@ -93,6 +94,7 @@ def init_navigation(app: Flask) -> None:
         navigation=navigation,
         home_url=home_url,
         network_name=network_name,
+        present_page=present_page,
         api_page_url=api_page_url,
         solvency_page_url=solvency_page_url,
         fund_page_url=fund_page_url,

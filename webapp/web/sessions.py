@@ -20,6 +20,7 @@ from webapp.services.sessions import Sessions
 from webapp.services.wallet_ownership import actor_of_person
 from webapp.web.current import db_session, services
 from webapp.web.guards import login_url
+from webapp.web.language import browser_choice, keep_browser_choice
 from webapp.web.live import is_live
 
 
@@ -74,7 +75,9 @@ def log_in(user: User) -> None:
     token = sessions.open(
         user, ip_address=request.remote_addr or "", user_agent=request.headers.get("User-Agent", "")
     )
+    language = browser_choice()
     session.clear()
+    keep_browser_choice(language)
     signed_in_user = find_signed_in_user(token)
     if signed_in_user is None:
         raise NotFoundError("the session has ended")
@@ -85,8 +88,10 @@ def log_out() -> None:
     """End the session in the database and empty the cookie."""
     if current_user.is_authenticated:
         browser_sessions().revoke(current_user.user, current_user.session_id)
+    language = browser_choice()
     logout_user()
     session.clear()
+    keep_browser_choice(language)
 
 
 def _to_log_in() -> ResponseReturnValue:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from webapp.domain.exceptions.service import DuxosError
+from webapp.domain.said import said
 
 
 class WalletIntegrationError(DuxosError):
@@ -10,42 +11,42 @@ class WalletIntegrationError(DuxosError):
 
     status = 503
     slug = "daemon"
-    title = "The coin daemon could not do this"
+    title: str = said("The coin daemon could not do this")
 
 
 class RpcUnavailableError(WalletIntegrationError):
     """The daemon was not reached: down, refused, timed out on a read, or the circuit is open."""
 
     slug = "daemon-unreachable"
-    title = "The coin daemon is out of reach"
+    title: str = said("The coin daemon is out of reach")
 
 
 class RpcWarmingUpError(RpcUnavailableError):
     """-28: the daemon is starting and will answer soon."""
 
     slug = "daemon-warming-up"
-    title = "The coin daemon is starting"
+    title: str = said("The coin daemon is starting")
 
 
 class RpcOverloadedError(RpcUnavailableError):
     """503, or a full work queue: nothing was done, try later."""
 
     slug = "daemon-overloaded"
-    title = "The coin daemon is overloaded"
+    title: str = said("The coin daemon is overloaded")
 
 
 class RpcAuthenticationError(WalletIntegrationError):
     """401: the RPC user or password is wrong."""
 
     slug = "daemon-authentication"
-    title = "The coin daemon refused the RPC password"
+    title: str = said("The coin daemon refused the RPC password")
 
 
 class RpcRefusedError(WalletIntegrationError):
     """The daemon answered with an error and did nothing. `code` is its number."""
 
     slug = "daemon-refused"
-    title = "The coin daemon refused the call"
+    title: str = said("The coin daemon refused the call")
 
     def __init__(self, detail: str, *, code: int, method: str = "") -> None:
         super().__init__(detail)
@@ -57,53 +58,53 @@ class WalletLockedError(RpcRefusedError):
     """-13: the daemon's wallet needs its passphrase."""
 
     slug = "daemon-wallet-locked"
-    title = "The daemon's wallet is locked"
+    title: str = said("The daemon's wallet is locked")
 
 
 class WalletInsufficientFundsError(RpcRefusedError):
     """-4 or -6: the daemon has too few spendable coins."""
 
     slug = "daemon-insufficient-funds"
-    title = "The daemon's wallet has too few spendable coins"
+    title: str = said("The daemon's wallet has too few spendable coins")
 
 
 class TransactionTooLargeError(RpcRefusedError):
     """-4 or -6: the transaction would exceed the standard size; pay fewer outputs at a time."""
 
     slug = "daemon-transaction-too-large"
-    title = "The transaction is too large for the network"
+    title: str = said("The transaction is too large for the network")
 
 
 class RpcMethodNotFoundError(RpcRefusedError):
     """-32601: this daemon's dialect lacks the method."""
 
     slug = "daemon-method-not-found"
-    title = "The daemon does not know the method"
+    title: str = said("The daemon does not know the method")
 
 
 class RpcUnknownOutcomeError(WalletIntegrationError):
     """A changing call whose answer was lost: it was done or it was not. Never treat this as failure."""
 
     slug = "daemon-unknown-outcome"
-    title = "It is not known whether the daemon did this"
+    title: str = said("It is not known whether the daemon did this")
 
 
 class SigningIncompleteError(WalletIntegrationError):
     """The daemon could not sign every input: one is spent, unknown or not the wallet's own."""
 
     slug = "daemon-signing-incomplete"
-    title = "The daemon could not sign the transaction"
+    title: str = said("The daemon could not sign the transaction")
 
 
 class NoDepositAddressError(WalletIntegrationError):
     """None is in stock, and the daemon has not made new ones yet."""
 
     slug = "no-deposit-address"
-    title = "There is no address to pay to at the moment"
+    title: str = said("There is no address to pay to at the moment")
 
 
 class WrongNetworkError(WalletIntegrationError):
     """The daemon runs on another network than the one configured."""
 
     slug = "daemon-wrong-network"
-    title = "The daemon runs on another network"
+    title: str = said("The daemon runs on another network")

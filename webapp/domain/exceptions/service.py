@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from webapp.domain.said import said
+
 
 class DuxosError(Exception):
     """Base of the family. `detail` is a sentence for the reader, `fields` maps input fields to messages."""
 
     status = 500
     slug = "internal-error"
-    title = "Something went wrong"
+    title: str = said("Something went wrong")
 
     def __init__(self, detail: str = "", *, fields: dict[str, str] | None = None) -> None:
         self.detail = detail or self.title
@@ -21,26 +23,26 @@ class ValidationError(DuxosError):
 
     status = 422
     slug = "validation-error"
-    title = "Some of the input is not valid"
+    title: str = said("Some of the input is not valid")
 
     @classmethod
     def of(cls, field: str, message: str) -> ValidationError:
         """An error about one field."""
-        return cls(f"{field}: {message}", fields={field: message})
+        return cls(said("{field}: {message}", field=field, message=message), fields={field: message})
 
 
 class InvalidAmountError(ValidationError):
     """Not an amount of FLOP: sign, decimals, size or form."""
 
     slug = "invalid-amount"
-    title = "The amount is not valid"
+    title: str = said("The amount is not valid")
 
 
 class InvalidAddressError(ValidationError):
     """Not a payable address of the configured network."""
 
     slug = "invalid-address"
-    title = "The address is not valid"
+    title: str = said("The address is not valid")
 
 
 class NotFoundError(DuxosError):
@@ -48,7 +50,7 @@ class NotFoundError(DuxosError):
 
     status = 404
     slug = "not-found"
-    title = "Not found"
+    title: str = said("Not found")
 
 
 class ConflictError(DuxosError):
@@ -56,14 +58,14 @@ class ConflictError(DuxosError):
 
     status = 409
     slug = "conflict"
-    title = "This is not possible in the present state"
+    title: str = said("This is not possible in the present state")
 
 
 class EscrowStateError(ConflictError):
     """The escrow has moved on; `current_status` is where it stands."""
 
     slug = "escrow-state"
-    title = "The escrow is not in a state that allows this"
+    title: str = said("The escrow is not in a state that allows this")
 
     def __init__(self, detail: str, *, current_status: str) -> None:
         super().__init__(detail)
@@ -81,14 +83,14 @@ class PayoutStateError(ConflictError):
     """The payout has moved on."""
 
     slug = "payout-state"
-    title = "The payout is not in a state that allows this"
+    title: str = said("The payout is not in a state that allows this")
 
 
 class IdempotencyConflictError(ConflictError):
     """The first request with this Idempotency-Key is still running."""
 
     slug = "idempotency-in-progress"
-    title = "The same request is still being processed"
+    title: str = said("The same request is still being processed")
 
 
 class IdempotencyMismatchError(DuxosError):
@@ -96,7 +98,7 @@ class IdempotencyMismatchError(DuxosError):
 
     status = 422
     slug = "idempotency-mismatch"
-    title = "This idempotency key belongs to another request"
+    title: str = said("This idempotency key belongs to another request")
 
 
 class AuthenticationError(DuxosError):
@@ -104,21 +106,21 @@ class AuthenticationError(DuxosError):
 
     status = 401
     slug = "authentication-required"
-    title = "Authentication is required"
+    title: str = said("Authentication is required")
 
 
 class SignatureError(AuthenticationError):
     """The request's signature is missing, malformed, wrong, old or replayed."""
 
     slug = "invalid-signature"
-    title = "The request signature is not valid"
+    title: str = said("The request signature is not valid")
 
 
 class InvalidCredentialsError(AuthenticationError):
     """The e-mail address and password do not belong together."""
 
     slug = "invalid-credentials"
-    title = "The e-mail address or password is wrong"
+    title: str = said("The e-mail address or password is wrong")
 
 
 class PermissionDeniedError(DuxosError):
@@ -126,21 +128,21 @@ class PermissionDeniedError(DuxosError):
 
     status = 403
     slug = "permission-denied"
-    title = "You may not do this"
+    title: str = said("You may not do this")
 
 
 class ScopeError(PermissionDeniedError):
     """The signing key lacks the scope."""
 
     slug = "missing-scope"
-    title = "The key lacks the scope for this"
+    title: str = said("The key lacks the scope for this")
 
 
 class SpendLimitError(PermissionDeniedError):
     """The signing key may not spend this much."""
 
     slug = "spend-limit"
-    title = "The key's spend limit does not allow this"
+    title: str = said("The key's spend limit does not allow this")
 
 
 class TransactionError(DuxosError):
@@ -148,14 +150,14 @@ class TransactionError(DuxosError):
 
     status = 409
     slug = "transaction-refused"
-    title = "The transaction was refused"
+    title: str = said("The transaction was refused")
 
 
 class InsufficientFundsError(TransactionError):
     """The wallet's available balance is smaller than what should leave it."""
 
     slug = "insufficient-funds"
-    title = "The available balance is too small"
+    title: str = said("The available balance is too small")
 
 
 class FrozenWalletError(TransactionError):
@@ -163,14 +165,14 @@ class FrozenWalletError(TransactionError):
 
     status = 403
     slug = "wallet-frozen"
-    title = "The wallet is frozen"
+    title: str = said("The wallet is frozen")
 
 
 class DuplicateEntryError(TransactionError):
     """This business event is in the journal already."""
 
     slug = "duplicate-entry"
-    title = "This has already happened"
+    title: str = said("This has already happened")
 
 
 class ResultValidationError(TransactionError):
@@ -178,7 +180,7 @@ class ResultValidationError(TransactionError):
 
     status = 422
     slug = "invalid-result"
-    title = "The result is not valid"
+    title: str = said("The result is not valid")
 
 
 class CommunityFundError(DuxosError):
@@ -186,11 +188,11 @@ class CommunityFundError(DuxosError):
 
     status = 409
     slug = "community-fund"
-    title = "The community fund refused this"
+    title: str = said("The community fund refused this")
 
 
 class ConfigurationError(DuxosError):
     """The settings stop the start; the detail names the key and the reason."""
 
     slug = "configuration"
-    title = "The configuration is not valid"
+    title: str = said("The configuration is not valid")
