@@ -30,6 +30,7 @@ from webapp.services.downtime import PulseTaker
 from webapp.services.escrow_clock import EscrowClock
 from webapp.services.fair_clocks import FairClocks
 from webapp.services.nodes.tallies import Tallies
+from webapp.services.notices.run import NoticeRun, forget
 from webapp.services.payouts.deadlines import DeadlineWatch
 from webapp.services.payouts.upkeep import CoinUpkeep
 from webapp.services.pooled_accounts import CheckpointFolder
@@ -171,9 +172,12 @@ def _tasks(session: Session, services: Services) -> list[Task]:
         Task("payout_deadlines", 60, DeadlineWatch(session, settings).run),
         Task("airdrop_watch", 300, AirdropWatch(session, settings).run),
         Task("solvency", 60, Publisher(session, settings, daemon).publish_if_due),
+        # After everything of this round that people are told of.
+        Task("notices", tick, NoticeRun(session, settings).run),
         Task("checkpoints", 60, folder.run),
         Task("fund_figures", 60, services.fund_manager(session).record_figures),
         Task("audit_trails", 24 * 3600, lambda: check_trails_and_halt(session)),
         Task("housekeeping", 3600, lambda: housekeeping.purge(session)),
+        Task("old_notices", 3600, lambda: forget(session, settings.notices.kept_days)),
         Task("sessions", 3600, services.sessions(session).purge),
     ]

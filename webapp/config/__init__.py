@@ -21,6 +21,7 @@ from webapp.config.sections import (
     EscrowSettings,
     LiveSettings,
     NodeSettings,
+    NoticeSettings,
     RpcSettings,
     SecuritySettings,
     WalletSettings,
@@ -36,6 +37,7 @@ __all__ = [
     "EscrowSettings",
     "LiveSettings",
     "NodeSettings",
+    "NoticeSettings",
     "RpcSettings",
     "SecuritySettings",
     "Settings",
@@ -68,6 +70,7 @@ class Settings(BaseSettings):
     database: DatabaseSettings = DatabaseSettings()
     worker: WorkerSettings = WorkerSettings()
     live: LiveSettings = LiveSettings()
+    notices: NoticeSettings = NoticeSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -278,3 +278,9 @@ class LiveSettings(Section):
     streams_per_process: int = Field(32, ge=0, le=10_000)
     streams_per_user: int = Field(4, ge=1, le=1000)
     heartbeat_seconds: int = Field(15, ge=1, le=300)
+
+
+class NoticeSettings(Section):
+    """What people are told in their inboxes."""
+
+    kept_days: int = Field(90, ge=1, le=3650)

@@ -9,6 +9,7 @@ from webapp.models.escrows import Escrow, EscrowTransaction
 from webapp.models.idempotency import IdempotencyKey
 from webapp.models.journal import AccountCheckpoint, JournalEntry, Posting
 from webapp.models.nodes import Node, NodeCapability, NodeChallenge, NodeDay, NodeHeartbeat
+from webapp.models.notices import Notice, NoticeChoice, NoticeCursor
 from webapp.models.offers import SettlementOffer
 from webapp.models.operations import Alert, OperatorAction, Outage, PayoutHalt, Pulse, WorkerTask
 from webapp.models.payouts import ChainTransaction, ChainTransactionInput, Payout
@@ -49,6 +50,9 @@ __all__ = [
     "NodeChallenge",
     "NodeDay",
     "NodeHeartbeat",
+    "Notice",
+    "NoticeChoice",
+    "NoticeCursor",
     "OperatorAction",
     "Outage",
     "Payout",

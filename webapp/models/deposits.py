@@ -34,6 +34,7 @@ class Deposit(Base):
         Index(None, "wallet_id", "id"),
         Index(None, "status", "block_height"),
         Index(None, "escrow_id"),
+        Index(None, "credited_at"),
     )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)

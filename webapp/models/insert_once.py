@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from typing import Any
 
@@ -29,10 +30,21 @@ def insert_once(
     return row[0] if returning is not None else True
 
 
+def insert_all_once(session: Session, model: type[Base], rows: Sequence[dict[str, Any]]) -> None:
+    """Insert those of the rows whose unique keys do not stand yet; every row names the same columns."""
+    session.flush()
+    connection = session.connection()
+    if rows:
+        connection.execute(_statement(model, connection.dialect.name, None, is_returning=False), list(rows))
+
+
 @cache
-def _statement(model: type[Base], dialect: str, returning: str | None) -> Insert:
+def _statement(
+    model: type[Base], dialect: str, returning: str | None, *, is_returning: bool = True
+) -> Insert:
     """Put together once: the values are its parameters."""
     insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
     mapper: Any = inspect(model)
     column = mapper.columns[returning] if returning else next(iter(mapper.primary_key))
-    return insert(mapper.local_table).on_conflict_do_nothing().returning(column)
+    statement = insert(mapper.local_table).on_conflict_do_nothing()
+    return statement.returning(column) if is_returning else statement

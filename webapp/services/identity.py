@@ -18,6 +18,7 @@ from webapp.domain.exceptions import DuxosError, InvalidCredentialsError, Valida
 from webapp.domain.roles import Role
 from webapp.models import User, Wallet
 from webapp.models.insert_once import insert_once
+from webapp.services.notices import security
 from webapp.services.unit_of_work import unit_of_work
 
 MIN_PASSWORD_LENGTH = 10
@@ -102,6 +103,7 @@ class Identity:
         password_hash = self._hash(new)
         with unit_of_work(self._session):
             user.password_hash = password_hash
+            security.tell(self._session, user.id, "security.password")
 
     def choose_language(self, user: User, language: str | None) -> None:
         """Keep the language that the user wants to read; None: as each browser asks. It has to be one that there is."""

@@ -12,8 +12,10 @@ from sqlalchemy.orm import Session
 from webapp.config import Settings
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import InvalidCredentialsError, NotFoundError
+from webapp.domain.notices import Subject
 from webapp.models import User, UserSession
 from webapp.models.compare_and_set import changes_one_row
+from webapp.services.notices import security
 from webapp.services.unit_of_work import unit_of_work
 
 ABSOLUTE_LIFETIME = timedelta(days=14)
@@ -28,8 +30,10 @@ class Sessions:
         self._session = session
         self._idle_limit = timedelta(minutes=settings.security.session_timeout_minutes)
 
-    def open(self, user: User, *, ip_address: str = "", user_agent: str = "") -> str:
-        """Open a session and return its token.
+    def open(
+        self, user: User, *, ip_address: str = "", user_agent: str = "", new_device: str | None = None
+    ) -> str:
+        """Open a session and return its token. The user is told of a `new_device`, which is its name in words.
 
         Raises InvalidCredentialsError when the password was changed, or the account closed, since it was checked.
         """
@@ -38,14 +42,15 @@ class Sessions:
         with unit_of_work(self._session):
             if self._session.scalars(select(User.id).where(is_as_checked).with_for_update()).first() is None:
                 raise InvalidCredentialsError()
-            self._session.add(
-                UserSession(
-                    token_hash=_hash(token),
-                    user_id=user.id,
-                    ip_address=ip_address[:45],
-                    user_agent=user_agent[:255],
-                )
+            row = UserSession(
+                token_hash=_hash(token),
+                user_id=user.id,
+                ip_address=ip_address[:45],
+                user_agent=user_agent[:255],
             )
+            self._session.add(row)
+            if new_device is not None:
+                security.tell(self._session, user.id, "security.log_in", new_device, Subject.SESSIONS)
         return token
 
     def find(self, token: str, *, is_used: bool = True) -> UserSession | None:

@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import NotFoundError, SpendLimitError, ValidationError
 from webapp.domain.money import Amount
+from webapp.domain.notices import Subject
 from webapp.domain.roles import Actor, Role, Scope, parse_scopes
 from webapp.models import Node, SigningKey, User, Wallet
 from webapp.models.compare_and_set import changes_one_row
+from webapp.services.notices import security
 from webapp.services.secret_box import SecretBox
 from webapp.services.unit_of_work import unit_of_work
 
@@ -84,6 +86,7 @@ class SigningKeys:
                     expires_at=expires_at,
                 )
             )
+            self._tell(wallet_id, "security.key_made", label or key_id)
         return IssuedKey(key_id, secret, known)
 
     def _check_owner(self, wallet_id: int, scopes: tuple[Scope, ...]) -> None:
@@ -147,6 +150,12 @@ class SigningKeys:
             )
             if not is_changed:
                 raise NotFoundError("there is no such key")
+            key = self._session.get_one(SigningKey, key_id)
+            self._tell(key.wallet_id, "security.key_revoked", key.label or key_id)
+
+    def _tell(self, wallet_id: int, kind: str, name: str) -> None:
+        owner = self._session.get_one(Wallet, wallet_id).user_id
+        security.tell(self._session, owner, kind, name, Subject.KEYS)
 
     def rotate(self, key_id: str, overlap: timedelta) -> IssuedKey:
         """A new key like this one, which itself works for `overlap` more. Both spend from the same limit."""

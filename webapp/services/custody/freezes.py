@@ -19,8 +19,9 @@ from webapp.services import held_back_refunds, operator_actions
 from webapp.services.escrow_funding import lock_escrows
 from webapp.services.unit_of_work import unit_of_work
 
-# What the record of operators' actions calls a freeze.
+# What the record of operators' actions calls a freeze, and its end.
 FROZEN = "freeze_wallet"
+UNFROZEN = "unfreeze_wallet"
 
 
 def freeze(session: Session, actor: Actor, wallet_id: int, reason: str) -> bool:
@@ -49,7 +50,7 @@ def unfreeze(session: Session, settings: Settings, actor: Actor, wallet_id: int,
         lock_escrows(session, held_back_refunds.waiting(session, wallet_id))
         if not _set(session, wallet_id, is_frozen=False):
             return False
-        operator_actions.record(session, actor, "unfreeze_wallet", subject_of(wallet_id), reason=reason)
+        operator_actions.record(session, actor, UNFROZEN, subject_of(wallet_id), reason=reason)
         held_back_refunds.send(session, settings, wallet_id)
     return True
 

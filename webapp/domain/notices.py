@@ -1,0 +1,101 @@
+"""What people are told: for whom it is, by which ways it comes, and what its reader may choose.
+
+A kind of notice (`notice_kinds`) belongs to a choice: the line on the account page by which its reader switches it on
+or off for each channel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+
+from webapp.domain.roles import Role
+
+
+class Audience(StrEnum):
+    """In what capacity somebody is told."""
+
+    PAYER = "payer"
+    PROVIDER = "provider"
+    ARBITER = "arbiter"
+    OPERATOR = "operator"
+    EVERYBODY = "everybody"
+
+
+class Subject(StrEnum):
+    """What kind of thing a notice is about. Its id is text: a UUID, a number, or nothing where there is one of them."""
+
+    ESCROW = "escrow"
+    ESCROWS = "escrows"
+    PAYOUT = "payout"
+    WALLET = "wallet"
+    AIRDROP = "airdrop"
+    OPERATIONS = "operations"
+    SESSIONS = "sessions"
+    KEYS = "keys"
+    ACCOUNT = "account"
+    NOTICES = "notices"
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What a reader decides on at once. `is_fixed`: it is always in the inbox. `may_be_urgent`: a mail about it may be
+    wanted at once, and not with the next digest. The other two are the channels of somebody who has not chosen.
+    """
+
+    name: str
+    audience: Audience
+    label: str
+    is_in_inbox: bool = True
+    is_by_mail: bool = True
+    is_fixed: bool = False
+    may_be_urgent: bool = False
+
+
+CHOICES = (
+    Choice("pays.delivered", Audience.PAYER, "A result to check and release", may_be_urgent=True),
+    Choice("pays.funded", Audience.PAYER, "Your payment for an escrow has arrived"),
+    Choice("pays.disputed", Audience.PAYER, "The provider disputes an escrow", may_be_urgent=True),
+    Choice("pays.ended", Audience.PAYER, "An escrow has ended"),
+    Choice(
+        "pays.deadline", Audience.PAYER, "Your time to pay or to check is almost over", may_be_urgent=True
+    ),
+    Choice("provides.new", Audience.PROVIDER, "A new escrow for you"),
+    Choice("provides.funded", Audience.PROVIDER, "An escrow for you has been paid for"),
+    Choice("provides.disputed", Audience.PROVIDER, "The payer disputes an escrow", may_be_urgent=True),
+    Choice("provides.ended", Audience.PROVIDER, "An escrow for you has ended"),
+    Choice("provides.deadline", Audience.PROVIDER, "Your time to deliver is almost over", may_be_urgent=True),
+    Choice("arbiter.dispute", Audience.ARBITER, "A dispute to decide", may_be_urgent=True),
+    Choice("operator.alert", Audience.OPERATOR, "An alert was raised", may_be_urgent=True),
+    Choice("money.deposit", Audience.EVERYBODY, "A deposit was credited"),
+    Choice("money.payout", Audience.EVERYBODY, "A payout has arrived, failed or is held back"),
+    Choice("money.airdrop", Audience.EVERYBODY, "A share of the community fund"),
+    Choice(
+        "security",
+        Audience.EVERYBODY,
+        "Log-ins, passwords, keys and frozen wallets",
+        is_fixed=True,
+        may_be_urgent=True,
+    ),
+)
+
+# With more of one kind than this at once for one reader, they are told together.
+TOLD_ONE_BY_ONE = 20
+TOLD_TOGETHER = "{count} times within a short while. The list shows them all."
+
+# How long before a deadline its reader is reminded.
+REMINDERS = (timedelta(hours=24), timedelta(hours=4), timedelta(hours=1))
+
+_CHOICES = {choice.name: choice for choice in CHOICES}
+
+
+def choice_named(name: str) -> Choice:
+    """The choice with this name. Raises KeyError."""
+    return _CHOICES[name]
+
+
+def choices_for(role: Role) -> tuple[Choice, ...]:
+    """What somebody with this role may choose: staff have wallets, too."""
+    hidden = {audience for audience in (Audience.ARBITER, Audience.OPERATOR) if audience.value != role.value}
+    return tuple(choice for choice in CHOICES if choice.audience not in hidden)
