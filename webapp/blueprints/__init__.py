@@ -16,6 +16,7 @@ from webapp.blueprints import (
     live,
     nodes,
     operations,
+    second_factor,
     solvency,
     wallets,
 )
@@ -34,6 +35,7 @@ PAGES = (
     operations.metrics.bp,  # /metrics: the same figures for Prometheus
     account.bp,  # /account: payout address, signing keys, sessions, password
     language.bp,  # /language: the choice of one
+    second_factor.bp,  # /account/second-factor: authenticator, recovery codes
     live.bp,  # /live: tells open pages what has changed
     health.bp,  # /health/live  /health/ready: for supervisors and load balancers
 )

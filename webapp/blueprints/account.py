@@ -22,6 +22,7 @@ from webapp.web.guards import signed_in
 from webapp.web.htmx import done, render
 from webapp.web.key_states import key_state
 from webapp.web.sessions import browser_sessions
+from webapp.web.step_up import confirmed, has_second_factor
 
 bp = Blueprint("account", __name__, url_prefix="/account")
 
@@ -40,6 +41,7 @@ def show() -> ResponseReturnValue:
 
 @bp.post("/wallets/<row:wallet_id>/payout-address")
 @signed_in
+@confirmed()
 def change_payout_address(wallet_id: int) -> ResponseReturnValue:
     """Set or clear where a wallet's earnings are paid out to."""
     form = PayoutAddressForm().belongs_to(wallet_id)
@@ -59,6 +61,7 @@ def change_payout_address(wallet_id: int) -> ResponseReturnValue:
 
 @bp.post("/keys")
 @signed_in
+@confirmed()
 def create_key() -> ResponseReturnValue:
     """Make a signing key. Its secret is in this answer and nowhere else, so a plain form gets the page itself."""
     form = _key_form()
@@ -141,6 +144,7 @@ def _context(**over: Any) -> dict[str, Any]:
         "keys": [(key, key_state(key)) for wallet in wallets for key in keys.list_for_wallet(wallet.id)],
         "issued": None,
         "sessions": [(row, _device(row)) for row in browser_sessions().list_live(current_user.user)],
+        "has_second_factor": has_second_factor(),
         "this_session_id": current_user.session_id,
         "min_payout": services().settings.wallet.min_payout,
     }

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, flash, redirect, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from webapp.blueprints.forms.auth import LogInForm, RegisterForm
+from webapp.blueprints.forms.second_factor import CodeForm
 from webapp.domain.exceptions import InvalidCredentialsError, ValidationError
 from webapp.extensions import limiter
 from webapp.services.identity import Identity
@@ -16,6 +18,7 @@ from webapp.web.htmx import done, render
 from webapp.web.kept_forms import FIELD, open_kept
 from webapp.web.kept_forms import keep as keep_form
 from webapp.web.navigation import home_url
+from webapp.web.pending_log_in import PendingLogIn, of_text, to_text
 from webapp.web.rate_limits import visitor
 from webapp.web.sessions import log_in as open_session
 from webapp.web.sessions import log_out as end_session
@@ -40,6 +43,11 @@ def _was_refused(response: Response) -> bool:
     return response.status_code == 422
 
 
+def _pending_account() -> str:
+    pending = of_text(request.form.get("pending"))
+    return f"user:{pending.user.id}" if pending else visitor()
+
+
 @bp.route("/login", methods=["GET", "POST"])
 @limiter.limit(
     WRONG_PASSWORDS_PER_ACCOUNT, key_func=_visitor_and_account, methods=["POST"], deduct_when=_was_refused
@@ -57,15 +65,41 @@ def log_in() -> ResponseReturnValue:
     if form.validate():
         try:
             user = _identity().authenticate(form.email.data, form.password.data)
-            open_session(user)
+            pending = PendingLogIn(user, form.next.data or "", form.kept_form.data or "")
+            if services().second_factors(db_session()).is_on(user.id):
+                code_form = CodeForm(formdata=None)
+                code_form.pending.data = to_text(pending)
+                return render("auth/code", form=code_form)
+            return _let_in(pending)
         except InvalidCredentialsError as error:
             form.take_errors(error)
-        else:
-            kept = open_kept(form.kept_form.data, user.id)
-            if kept is not None:
-                return render("auth/go_on", kept=kept)
-            return done(safe_next(form.next.data) or home_url())
     return render("auth/log_in", status=422, form=form)
+
+
+@bp.post("/login/code")
+@limiter.limit(WRONG_PASSWORDS_PER_ACCOUNT, key_func=_pending_account, deduct_when=_was_refused)
+@limiter.limit(WRONG_PASSWORDS_PER_VISITOR, key_func=visitor, deduct_when=_was_refused)
+@public
+def enter_code() -> ResponseReturnValue:
+    """The second step of those who have a second factor."""
+    form = CodeForm()
+    pending = of_text(form.pending.data)
+    if pending is None:
+        flash(_("The log-in took too long. Begin again."), "warning")
+        return redirect(url_for("auth.log_in"), code=303)
+    if form.validate():
+        if services().second_factors(db_session()).verify(pending.user.id, form.code.data):
+            return _let_in(pending)
+        form.code.errors = [_("This code is not right, or was used already")]
+    return render("auth/code", status=422, form=form)
+
+
+def _let_in(pending: PendingLogIn) -> ResponseReturnValue:
+    open_session(pending.user)
+    kept = open_kept(pending.kept_form, pending.user.id)
+    if kept is not None:
+        return render("auth/go_on", kept=kept)
+    return done(safe_next(pending.next) or home_url())
 
 
 @bp.post("/login/keep")

@@ -35,6 +35,7 @@ from webapp.web.live import live
 from webapp.web.payout_view import view_of
 from webapp.web.presses import press_once
 from webapp.web.qr_codes import qr_code
+from webapp.web.step_up import confirmed
 from webapp.web.wallet_words import batch_sentence
 
 bp = Blueprint("wallets", __name__, url_prefix="/wallet")
@@ -74,6 +75,7 @@ def statement_file(form: str) -> ResponseReturnValue:
 
 @bp.post("/withdraw")
 @signed_in
+@confirmed(unless=lambda: bool(request.form.get("preview")))
 def withdraw() -> ResponseReturnValue:
     """Queue a payout; leads to its page. With `preview` nothing happens: the form comes back with the figures."""
     form = WithdrawForm()
@@ -128,6 +130,7 @@ def payout_progress(payout_id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.post("/payouts/<uuid:payout_id>/redirect")
 @signed_in
+@confirmed()
 def redirect_payout(payout_id: uuid.UUID) -> ResponseReturnValue:
     """Send it elsewhere, as long as nobody has taken it up."""
     form = RedirectForm()

@@ -118,6 +118,7 @@ class SecuritySettings(Section):
     max_requests_per_minute: int = Field(60, ge=1)
     require_authentication: bool = True
     session_timeout_minutes: int = Field(30, ge=1)
+    confirmed_for_minutes: int = Field(15, ge=0, le=1440)
     rate_limit_storage_url: str = "memory://"
     trusted_proxies: int = Field(0, ge=0, le=5)
     cookie_secure: bool = False

@@ -20,6 +20,7 @@ from webapp.models.reserves import (
     SolvencyStatement,
     UnexplainedCoin,
 )
+from webapp.models.second_factors import RecoveryCode, SecondFactor
 from webapp.models.signing_keys import RequestNonce, SigningKey
 from webapp.models.users import User, UserSession
 from webapp.models.wallets import DepositAddress, Wallet
@@ -60,7 +61,9 @@ __all__ = [
     "Posting",
     "Pulse",
     "Reconciliation",
+    "RecoveryCode",
     "RequestNonce",
+    "SecondFactor",
     "SettlementOffer",
     "SigningKey",
     "SolvencyLeaf",

@@ -41,7 +41,10 @@ class User(Base):
 
 
 class UserSession(Base):
-    """One log-in of one browser. The cookie carries a token; only the token's SHA-256 is kept here."""
+    """One log-in of one browser. The cookie carries a token; only the token's SHA-256 is kept here.
+
+    `confirmed_at` is when its user last proved who they are, at the log-in or since.
+    """
 
     __tablename__ = "user_sessions"
     __table_args__ = (Index(None, "user_id", "id"),)
@@ -51,6 +54,7 @@ class UserSession(Base):
     user_id: Mapped[int] = mapped_column(ForeignKey("users.id"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     last_seen_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
+    confirmed_at: Mapped[datetime] = mapped_column(UtcDateTime, default=utcnow)
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     ip_address: Mapped[str] = mapped_column(String(45), default="")
     user_agent: Mapped[str] = mapped_column(String(255), default="")

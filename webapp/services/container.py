@@ -17,6 +17,7 @@ from webapp.services.identity import Identity
 from webapp.services.node_registry import NodeAuthService
 from webapp.services.nodes.registry import NodeRegistry
 from webapp.services.offers import Offers
+from webapp.services.second_factors import SecondFactors
 from webapp.services.secret_box import SecretBox
 from webapp.services.sessions import Sessions
 from webapp.services.signing_keys import SigningKeys
@@ -76,6 +77,10 @@ class Services:
     def identity(self, session: Session) -> Identity:
         """Users and passwords."""
         return Identity(session, self.settings)
+
+    def second_factors(self, session: Session) -> SecondFactors:
+        """Authenticators and recovery codes."""
+        return SecondFactors(session, self.secret_box)
 
     def sessions(self, session: Session) -> Sessions:
         """Browser sessions."""

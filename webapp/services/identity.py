@@ -14,7 +14,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
-from webapp.domain.exceptions import DuxosError, InvalidCredentialsError, ValidationError
+from webapp.domain.exceptions import DuxosError, InvalidCredentialsError, NotFoundError, ValidationError
 from webapp.domain.roles import Role
 from webapp.models import User, Wallet
 from webapp.models.insert_once import insert_once
@@ -81,6 +81,13 @@ class Identity:
             raise InvalidCredentialsError()
         if self._hasher.check_needs_rehash(stored):
             self._rehash(user, stored, password)
+        return user
+
+    def find(self, email: str) -> User:
+        """The user with this e-mail address, for operators. Raises NotFoundError."""
+        user = self._find(email.strip().lower())
+        if user is None:
+            raise NotFoundError("there is no account with this e-mail address")
         return user
 
     def _find(self, email: str) -> User | None:

@@ -71,6 +71,13 @@ class Sessions:
             select(UserSession.user_id).where(UserSession.token_hash == _hash(token))
         ).first()
 
+    def confirm(self, session_id: int) -> None:
+        """Note that the session's user has just proved again who they are."""
+        with unit_of_work(self._session):
+            self._session.execute(
+                update(UserSession).where(UserSession.id == session_id).values(confirmed_at=utcnow())
+            )
+
     def list_live(self, user: User) -> list[UserSession]:
         """The user's live sessions, the most recent first."""
         rows = self._session.scalars(

@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
-from flask import Flask, current_app, redirect, request, url_for
+from flask import Flask, current_app, redirect, request, session, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
@@ -125,7 +125,7 @@ def login_url() -> str:
 
 
 def present_page() -> str | None:
-    """The page that the visitor is on, as a path with its query: the address of a GET, else where it came from."""
+    """The page that the visitor is on, as a path of this site; None when that is not known."""
     if request.method in {"GET", "HEAD"} and not is_htmx():
         return safe_next(request.full_path.rstrip("?"))
     came_from = urlsplit(request.headers.get("HX-Current-URL") or request.referrer or "")
@@ -157,7 +157,8 @@ def _enforce_signature(access: Access) -> None:
 
 def _enforce_person(access: Access) -> ResponseReturnValue | None:
     if not current_user.is_authenticated:
-        if request.method == "POST" and request.form and not wants_problem():
+        had_session = "_user_id" in session
+        if had_session and request.method == "POST" and request.form and not wants_problem():
             return redirect(url_for("auth.keep", to=request.path, next=present_page()), code=307)
         if is_htmx() or wants_problem():
             raise AuthenticationError("Your session has ended.")

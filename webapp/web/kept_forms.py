@@ -18,7 +18,7 @@ from webapp.web.guards import safe_next
 LONGEST_SECONDS = 3600
 LARGEST_CHARACTERS = 100_000
 FIELD = "kept_form"
-_NOT_KEPT = ("password", "repeated", "code", "secret", "csrf_token", FIELD)
+_NOT_KEPT = ("password", "repeated", "code", "proof", "secret", "csrf_token", FIELD)
 # What a form carries for itself, and nobody has typed.
 _UNSEEN = ("idempotency_key", "seen", "next")
 

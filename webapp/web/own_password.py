@@ -1,4 +1,7 @@
-"""What is asked for once more before something that cannot be undone: the password of whoever is logged in."""
+"""What is asked for once more before something that cannot be undone: the password of whoever is logged in.
+
+Guesses are counted over all views that ask for it, or for a code in its place.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +24,17 @@ limits_guessing = limiter.shared_limit(
 )
 
 
+def note_wrong_guess() -> None:
+    """Count the present request among the wrong guesses."""
+    g.is_wrong_password = True
+
+
 def is_own_password(field: Field) -> bool:
     """Whether the field holds the visitor's password. If not, it says so beside the field."""
     try:
         services().identity(db_session()).authenticate(current_user.email, field.data or "")
     except InvalidCredentialsError:
-        g.is_wrong_password = True
+        note_wrong_guess()
         field.errors = [*field.errors, "This is not your password"]
         return False
     return True

@@ -20,7 +20,7 @@ KEY_FIELD = "idempotency_key"
 SEE_OTHER = 303
 # They differ between two presses of one button, and mean nothing. Of a password nothing is kept: not in a hash either,
 # which whoever has the database could try passwords against.
-_UNCOUNTED = frozenset({"csrf_token", KEY_FIELD, "password"})
+_UNCOUNTED = frozenset({"csrf_token", KEY_FIELD, "password", "proof"})
 
 
 def press_once(effect: Callable[[], str]) -> str:

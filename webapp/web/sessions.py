@@ -6,6 +6,7 @@ cookie that was copied is worth nothing after the log-out. Flask-Login's remembe
 
 from __future__ import annotations
 
+from datetime import datetime
 from functools import cached_property
 
 from flask import Flask, redirect, request, session
@@ -30,6 +31,7 @@ class SignedInUser(UserMixin):
     def __init__(self, row: UserSession, token: str) -> None:
         self.user: User = row.user
         self.session_id: int = row.id
+        self.confirmed_at: datetime = row.confirmed_at
         self._token = token
 
     def get_id(self) -> str:

@@ -31,6 +31,7 @@ from webapp.web.forms import PageForm
 from webapp.web.guards import roles
 from webapp.web.htmx import done, render
 from webapp.web.presses import press_once, press_repeatable
+from webapp.web.step_up import confirmed
 
 PAGE, PARTIAL = "operations/show", "operations_status"
 
@@ -124,6 +125,7 @@ def unfreeze(wallet_id: int) -> ResponseReturnValue:
 
 @bp.post("/payouts/<uuid:payout_id>/approve")
 @roles(Role.OPERATOR)
+@confirmed()
 def approve(payout_id: uuid.UUID) -> ResponseReturnValue:
     """Let a large payout leave, to the address that was read."""
     address = request.form.get("address", "")
@@ -148,6 +150,7 @@ def refuse(payout_id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.post("/coins/<row:coin_id>/assign")
 @roles(Role.OPERATOR)
+@confirmed()
 def assign_coin(coin_id: int) -> ResponseReturnValue:
     """Say whose a coin is; it is credited by the rules of deposits."""
     form = AssignForm(prefix=f"assign-{coin_id}")
@@ -162,6 +165,7 @@ def assign_coin(coin_id: int) -> ResponseReturnValue:
 
 @bp.post("/coins/<row:coin_id>/ours")
 @roles(Role.OPERATOR)
+@confirmed()
 def keep_coin(coin_id: int) -> ResponseReturnValue:
     """Say that a coin is the operators' own."""
     return _act(

@@ -37,6 +37,7 @@ from webapp.web.payout_offers import FORMS_OF, MESSAGES, offers_of, words_of
 from webapp.web.payout_view import PayoutView, view_of
 from webapp.web.presses import press_once, press_repeatable
 from webapp.web.states import state_look
+from webapp.web.step_up import confirmed
 
 PAGE_SIZE = 20
 
@@ -76,6 +77,7 @@ def payout(payout_id: uuid.UUID) -> ResponseReturnValue:
 
 @bp.post("/payouts/<uuid:payout_id>/do/<action>")
 @roles(Role.OPERATOR)
+@confirmed()
 def act_on_payout(payout_id: uuid.UUID, action: str) -> ResponseReturnValue:
     """Hold it, let it go, approve it, give it back, send it again, raise its fee, or say what has paid it."""
     try:
