@@ -28,6 +28,7 @@ from webapp.services.daemon_figures import FigureRecorder
 from webapp.services.deposits import addresses as deposit_addresses
 from webapp.services.downtime import PulseTaker
 from webapp.services.escrow_clock import EscrowClock
+from webapp.services.evidence import orphans
 from webapp.services.fair_clocks import FairClocks
 from webapp.services.nodes.tallies import Tallies
 from webapp.services.notices.run import NoticeRun, forget
@@ -179,5 +180,6 @@ def _tasks(session: Session, services: Services) -> list[Task]:
         Task("audit_trails", 24 * 3600, lambda: check_trails_and_halt(session)),
         Task("housekeeping", 3600, lambda: housekeeping.purge(session)),
         Task("old_notices", 3600, lambda: forget(session, settings.notices.kept_days)),
+        Task("evidence_orphans", 24 * 3600, lambda: orphans.sweep(session, settings)),
         Task("sessions", 3600, services.sessions(session).purge),
     ]

@@ -124,6 +124,29 @@ def _report(world: World) -> Request:
     return Request(world.payer, f"/escrow/{escrow.id}/report")
 
 
+def _disputed(world: World) -> str:
+    """The address of an escrow that the payer objects to."""
+    manager = world.services.escrow_manager(world.session, world.pair.payer.actor)
+    return f"/escrow/{manager.dispute_escrow(world.escrow('1').id, 'The picture is too small').id}"
+
+
+def _evidence(world: World) -> Request:
+    content = base64.b64encode(b'{"width": 640}').decode()
+    body = {"text": "It is too small", "file": {"name": "found.json", "content": content}}
+    return Request(world.payer, f"{_disputed(world)}/evidence", body)
+
+
+def _after_evidence(after: str) -> Callable[[World], Request]:
+    """Reads about an escrow on which the payer has shown something."""
+
+    def request(world: World) -> Request:
+        added = _evidence(world)
+        assert world.payer.post(added.path, added.body).status_code == 201
+        return Request(world.provider, added.path.removesuffix("/evidence") + after)
+
+    return request
+
+
 def _service(world: World) -> int:
     catalogue = world.services.catalogue(world.session)
     provider = world.pair.provider
@@ -253,6 +276,9 @@ ENDPOINTS = (
         lambda world: Request(world.payer, f"/escrow/{world.escrow().id}/transactions"),
     ),
     Endpoint("api_escrows.show_report", "GET", Scope.ESCROW_READ, _report),
+    Endpoint("api_evidence.add", "POST", Scope.ESCROW_REFUND, _evidence, 201),
+    Endpoint("api_evidence.list_all", "GET", Scope.ESCROW_READ, _after_evidence("/evidence")),
+    Endpoint("api_evidence.show_file", "GET", Scope.ESCROW_READ, _after_evidence("/evidence/1")),
     Endpoint(
         "api_wallets.show",
         "GET",

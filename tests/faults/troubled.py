@@ -45,6 +45,7 @@ SELDOM = {
     "audit_trails",
     "checkpoints",
     "escrow_clock",
+    "evidence_orphans",
     "fair_clocks",
     "fund_figures",
     "hot_wallet",

@@ -7,12 +7,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import Session
 
+from tests.support.evidence import add, disputed
 from tests.support.money import credit
-from tests.support.people import make_escrow, make_pair
+from tests.support.people import make_pair
 from webapp.services.container import Services
 from webapp.services.unit_of_work import unit_of_work
 
-TABLES = ("journal_entries", "postings", "escrow_transactions")
+TABLES = ("journal_entries", "postings", "escrow_transactions", "evidence")
 
 
 @pytest.fixture(autouse=True)
@@ -20,7 +21,7 @@ def history(session: Session, services: Services) -> None:
     """One row at least in each of the tables."""
     pair = make_pair(session, services)
     credit(session, pair.payer.wallet_id, "100")
-    make_escrow(session, services, pair, "10")
+    add(session, services, pair.payer, disputed(session, services, pair, "10"), "A sentence")
 
 
 def refuses(session: Session, statement: str) -> None:

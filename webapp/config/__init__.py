@@ -14,6 +14,7 @@ from cryptography.fernet import Fernet
 from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from webapp.config.evidence import EvidenceSettings
 from webapp.config.sections import (
     CommunityFundSettings,
     CustodySettings,
@@ -35,6 +36,7 @@ __all__ = [
     "CustodySettings",
     "DatabaseSettings",
     "EscrowSettings",
+    "EvidenceSettings",
     "LiveSettings",
     "NodeSettings",
     "NoticeSettings",
@@ -67,6 +69,7 @@ class Settings(BaseSettings):
     wallet: WalletSettings = WalletSettings()
     custody: CustodySettings = CustodySettings()
     escrow: EscrowSettings = EscrowSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
     database: DatabaseSettings = DatabaseSettings()
     worker: WorkerSettings = WorkerSettings()
     live: LiveSettings = LiveSettings()
@@ -98,6 +101,11 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """The configured URL, or SQLite in the instance folder."""
         return self.database.url or f"sqlite:///{self.instance_path / 'escrow.db'}"
+
+    @property
+    def evidence_folder(self) -> Path:
+        """Where the files of disputes lie sealed: never below what is served."""
+        return Path(self.evidence.folder) if self.evidence.folder else self.instance_path / "evidence"
 
 
 def instance_folder() -> Path:

@@ -6,6 +6,7 @@ from webapp.models.community_fund import CommunityFund
 from webapp.models.deposits import ChainCursor, Deposit
 from webapp.models.disputes import Dispute
 from webapp.models.escrows import Escrow, EscrowTransaction
+from webapp.models.evidence import CaseFileKey, EvidenceItem
 from webapp.models.idempotency import IdempotencyKey
 from webapp.models.journal import AccountCheckpoint, JournalEntry, Posting
 from webapp.models.nodes import Node, NodeCapability, NodeChallenge, NodeDay, NodeHeartbeat
@@ -32,6 +33,7 @@ __all__ = [
     "AirdropSnapshot",
     "AirdropWait",
     "Alert",
+    "CaseFileKey",
     "CatalogueService",
     "ChainCursor",
     "ChainTransaction",
@@ -43,6 +45,7 @@ __all__ = [
     "Dispute",
     "Escrow",
     "EscrowTransaction",
+    "EvidenceItem",
     "FundRuleChange",
     "IdempotencyKey",
     "JournalEntry",

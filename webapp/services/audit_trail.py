@@ -9,13 +9,11 @@ from typing import Any
 from sqlalchemy import and_, bindparam, case, exists, insert, select
 from sqlalchemy.orm import Session
 
-from webapp.domain.canonical import sha256_hex
+from webapp.domain.audit_chain import GENESIS, event_hash
 from webapp.domain.clock import to_rfc3339, utcnow
 from webapp.domain.escrow_states import Status
 from webapp.domain.money import Amount
 from webapp.models import Escrow, EscrowTransaction
-
-GENESIS = "0" * 64
 
 # Every change of an escrow asks and writes these, so they are put together once.
 _ROWS = EscrowTransaction.__table__.columns
@@ -65,18 +63,14 @@ def append(
 
 
 def row_hash(values: dict[str, Any]) -> str:
-    """SHA-256 over the canonical JSON of a row without its hash: ids and times as text, the amount with decimals."""
+    """The hash of a row as `domain.audit_chain` makes it."""
     amount: Amount | None = values["amount"]
-    return sha256_hex(
+    return event_hash(
         {
+            **values,
             "escrow_id": str(values["escrow_id"]),
-            "sequence": values["sequence"],
-            "kind": values["kind"],
-            "actor": values["actor"],
             "amount": None if amount is None else str(amount),
-            "detail": values["detail"],
             "created_at": to_rfc3339(values["created_at"]),
-            "previous_hash": values["previous_hash"],
         }
     )
 

@@ -13,6 +13,7 @@ from webapp.services.community_fund_manager import CommunityFundManager
 from webapp.services.daemon.shared import daemon_for
 from webapp.services.daemon.wallet import DaemonWallet
 from webapp.services.escrow_manager import EscrowManager
+from webapp.services.evidence.book import EvidenceBook
 from webapp.services.identity import Identity
 from webapp.services.node_registry import NodeAuthService
 from webapp.services.nodes.registry import NodeRegistry
@@ -45,6 +46,10 @@ class Services:
     def offers(self, session: Session, actor: Actor) -> Offers:
         """What the sides of escrows offer each other, as this actor."""
         return Offers(session, self.settings, actor, self.wallets(session))
+
+    def evidence(self, session: Session, actor: Actor) -> EvidenceBook:
+        """Evidence in disputes, as this actor."""
+        return EvidenceBook(session, self.settings, self.secret_box, actor)
 
     def wallets(self, session: Session) -> WalletIntegration:
         """Balances, addresses, locks, payouts."""

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from flask_babel import gettext as _
+
 from webapp.domain.escrow_states import Status
 from webapp.domain.money import Amount
 from webapp.domain.payout_states import FINAL, PayoutStatus, state_of
@@ -118,6 +120,7 @@ _LOOKS = {
     "released": ("Released", "done-circle", "good"),
     "refunded": ("Refunded", "refund", "back"),
     "disputed": ("Disputed", "scales", "bad"),
+    "evidence_added": ("Evidence added", "file", "plain"),
     "deadline_extended": ("More time", "clock", "moving"),
     "resolved": ("Resolved", "split", "good"),
     "payout_queued": ("Payout queued", "clock", "waiting"),
@@ -165,6 +168,8 @@ def _note(escrow: Escrow, entry: EscrowTransaction, reader: Reader) -> str:
             return (
                 f"{_sentence(detail.get('reason', ''))} The money stays where it is until an arbiter decides."
             )
+        case "evidence_added":
+            return _evidence_note(detail)
         case "deadline_extended":
             return (
                 f"The service was out for {detail.get('lost', 'a while')} of the time {detail.get('purpose', '')}, "
@@ -193,6 +198,13 @@ def _note(escrow: Escrow, entry: EscrowTransaction, reader: Reader) -> str:
         case "payout_confirmed":
             return f"Final, after {_count(detail.get('confirmations', 0), 'confirmation')}."
     return payment_words.payment_note(escrow, entry, reader.payer)
+
+
+def _evidence_note(detail: dict[str, Any]) -> str:
+    number = detail.get("number")
+    if detail.get("side") == "payer":
+        return _("The payer’s, No. %(number)s. Those whom it concerns find it under Evidence.", number=number)
+    return _("The provider’s, No. %(number)s. Those whom it concerns find it under Evidence.", number=number)
 
 
 def _accepted(detail: dict[str, Any]) -> str:

@@ -7,6 +7,8 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from flask import Flask
+from flask_babel import lazy_gettext as _l
+from flask_babel import ngettext
 from jinja2 import StrictUndefined
 from markupsafe import Markup
 from wtforms import Field
@@ -18,6 +20,14 @@ from webapp.web.states import state_look
 SHORT_ID_LENGTH = 16
 SHOWN_DECIMALS = 2
 
+_MEDIA_NAMES = {
+    "text/plain": _l("text"),
+    "application/json": "JSON",
+    "application/pdf": "PDF",
+    "image/png": _l("PNG picture"),
+    "image/jpeg": _l("JPEG picture"),
+    "image/webp": _l("WebP picture"),
+}
 _STEPS = ((86400, "day"), (3600, "hour"), (60, "minute"))
 
 
@@ -83,6 +93,21 @@ def span(seconds: int) -> str:
     return f"{count} {unit}{'s' if count != 1 else ''}"
 
 
+def file_size(size: int) -> str:
+    """`312 bytes`, `14 KiB`, `2.3 MiB`: the size of a file for people, to the next tenth."""
+    for unit, bytes_ in (("MiB", 1 << 20), ("KiB", 1 << 10)):
+        if size >= bytes_:
+            tenths = (10 * size + bytes_ // 2) // bytes_
+            whole, rest = divmod(tenths, 10)
+            return f"{whole}{f'.{rest}' if rest and whole < 100 else ''}\u00a0{unit}"
+    return ngettext("%(num)s byte", "%(num)s bytes", size)
+
+
+def media_name(media_type: str) -> str:
+    """What people call a type of files: `PDF`, `JPEG picture`, `text`."""
+    return str(_MEDIA_NAMES.get(media_type, media_type))
+
+
 def _time(when: datetime, text: str) -> Markup:
     return Markup('<time datetime="{}" title="{}">{}</time>').format(
         to_rfc3339(when), f"{when:%Y-%m-%d %H:%M:%S} UTC", text
@@ -124,6 +149,8 @@ def init_filters(app: Flask) -> None:
         ago,
         duration,
         span,
+        file_size,
+        media_name,
         state_look,
         first_error,
         field_attributes,

@@ -8,14 +8,32 @@ import pydantic
 from flask_openapi3 import Info, OpenAPI
 from flask_openapi3_swagger.templates import swagger_html_string  # type: ignore[import-untyped]
 
-from webapp.blueprints.api import community_fund, escrows, nodes, offers, payouts, services, wallets
+from webapp.blueprints.api import (
+    community_fund,
+    escrows,
+    evidence,
+    nodes,
+    offers,
+    payouts,
+    services,
+    wallets,
+)
 from webapp.blueprints.api.operations import SECURITY_SCHEME
 from webapp.blueprints.api.schemas import Problem
 from webapp.domain.exceptions import ValidationError
 from webapp.extensions import csrf
 from webapp.web.json_bodies import ExactJsonProvider, JsonRequest, require_json_object
 
-BLUEPRINTS = (escrows.bp, offers.bp, wallets.bp, payouts.bp, community_fund.bp, nodes.bp, services.bp)
+BLUEPRINTS = (
+    escrows.bp,
+    offers.bp,
+    evidence.bp,
+    wallets.bp,
+    payouts.bp,
+    community_fund.bp,
+    nodes.bp,
+    services.bp,
+)
 
 DESCRIPTION = """\
 Escrow for compute paid with Flopcoin: lock an amount for a task, release it for a signed result, refund it otherwise.

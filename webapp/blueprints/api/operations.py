@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from flask import Response, request
@@ -54,6 +54,19 @@ def operation(
         "security": [{SECURITY_SCHEME: [scope.value]}],
         "responses": responses,
         "description": description,
+    }
+
+
+def file_operation(
+    scope: Scope, media_types: Iterable[str], what: str, *, more_problems: tuple[int, ...] = ()
+) -> dict[str, Any]:
+    """The options of a route that answers a file, of one of these types, and no JSON."""
+    schema = {"type": "string", "format": "binary"}
+    content = {media_type: {"schema": schema} for media_type in media_types}
+    answers: dict[str, Any] = {"200": {"description": what, "content": content}}
+    return {
+        "security": [{SECURITY_SCHEME: [scope.value]}],
+        "responses": answers | {str(code): _problem(code) for code in (*_READING, *more_problems)},
     }
 
 

@@ -12,6 +12,7 @@ from flask_login import current_user
 
 from webapp.blueprints.escrows.blueprint import bp, manager, show_url
 from webapp.blueprints.forms.escrows import DeliverForm, DisputeForm, RefundForm, ReleaseForm
+from webapp.blueprints.forms.evidence import EvidenceForm
 from webapp.domain.clock import utcnow
 from webapp.domain.escrow_states import Action, Status
 from webapp.domain.exceptions import EscrowStateError, ResultValidationError, ValidationError
@@ -25,6 +26,7 @@ from webapp.services.service_orders import ServiceOrder, acceptance_hours
 from webapp.web.body_sizes import takes_results
 from webapp.web.current import db_session, services
 from webapp.web.escrow_view import view_of
+from webapp.web.evidence_view import evidence_of
 from webapp.web.forms import PageForm
 from webapp.web.guards import signed_in
 from webapp.web.htmx import done, is_htmx, render
@@ -38,7 +40,7 @@ MADE_HERE = "Made to deliver in the browser"
 @signed_in
 def show(escrow_id: uuid.UUID) -> ResponseReturnValue:
     """One escrow. To those who are no party to it there is none."""
-    return _show(escrow_id)
+    return show_page(escrow_id)
 
 
 @bp.get("/<uuid:escrow_id>/timeline")
@@ -56,7 +58,7 @@ def timeline(escrow_id: uuid.UUID) -> ResponseReturnValue:
         return render("escrows/show", "escrow_timeline", brings_payment=brings_payment, **context)
     if is_htmx():
         flash(f"The escrow is {escrow.status} now.", "info")
-    response = _show(escrow_id)
+    response = show_page(escrow_id)
     response.headers["HX-Retarget"], response.headers["HX-Reswap"] = "#escrow-status", "outerHTML"
     return response
 
@@ -139,7 +141,7 @@ def _act(
     escrows = manager()
     escrows.get_escrow(escrow_id)
     if not form.validate():
-        return _show(escrow_id, 422, **{form_name: form})
+        return show_page(escrow_id, 422, **{form_name: form})
 
     def press() -> str:
         escrow = escrows.get_escrow(escrow_id)
@@ -154,10 +156,10 @@ def _act(
         location = press_once(press)
     except EscrowStateError as error:
         flash(f"Nothing was done: the escrow is {error.current_status} by now.", "warning")
-        return _show(escrow_id, 409)
+        return show_page(escrow_id, 409)
     except (ValidationError, ResultValidationError) as error:
         form.take_errors(error)
-        return _show(escrow_id, 422, **{form_name: form})
+        return show_page(escrow_id, 422, **{form_name: form})
     return done(location, "escrow_status", message=message, **_context(escrows.get_escrow(escrow_id)))
 
 
@@ -192,9 +194,12 @@ def _signing_keys(escrow: Escrow) -> int:
     return sum(key.is_usable(utcnow()) and node_id in (None, key.node_id) for key in keys)
 
 
-def _show(escrow_id: uuid.UUID, status: int = 200, **forms: PageForm) -> Response:
+def show_page(
+    escrow_id: uuid.UUID, status: int = 200, partial: str = "escrow_status", **forms: PageForm
+) -> Response:
+    """The page, or to HTMX that partial of it; `forms` holds the one that was just sent, with its errors."""
     context = _context(manager().get_escrow(escrow_id), **forms)
-    return render("escrows/show", "escrow_status", status=status, **context)
+    return render("escrows/show", partial, status=status, **context)
 
 
 def _rules(escrow: Escrow) -> list[str]:
@@ -205,7 +210,8 @@ def _rules(escrow: Escrow) -> list[str]:
 
 def _context(escrow: Escrow, **forms: PageForm) -> dict[str, Any]:
     """What the page of an escrow and its partials show; `forms` holds the one that was just sent."""
-    view = view_of(escrow, manager().parties(escrow))
+    parties = manager().parties(escrow)
+    view = view_of(escrow, parties)
     return {
         "view": view,
         "escrow": escrow,
@@ -217,4 +223,6 @@ def _context(escrow: Escrow, **forms: PageForm) -> dict[str, Any]:
         "acceptance_hours": acceptance_hours(escrow, services().settings),
         "report": find_report(db_session(), escrow.id),
         "rules": _rules(escrow),
+        "evidence": evidence_of(escrow, parties),
+        "evidence_form": EvidenceForm(formdata=None),
     } | forms

@@ -10,6 +10,7 @@ DuxosError
 │   ├── OfferStateError             the offer is not the one that was seen, or stands no more
 │   ├── PayoutStateError            the payout has moved on
 │   └── IdempotencyConflictError    the first request with this key is still running
+├── EvidenceDamagedError            a stored file of a dispute is gone or was changed; operators were told
 ├── IdempotencyMismatchError        the key was used for another request
 ├── AuthenticationError             who is calling is not known
 │   ├── SignatureError              a signature is missing, malformed, wrong, old or replayed
@@ -64,6 +65,7 @@ from webapp.domain.exceptions.service import (
     DuplicateEntryError,
     DuxosError,
     EscrowStateError,
+    EvidenceDamagedError,
     FrozenWalletError,
     IdempotencyConflictError,
     IdempotencyMismatchError,
@@ -91,6 +93,7 @@ __all__ = [
     "DuplicateEntryError",
     "DuxosError",
     "EscrowStateError",
+    "EvidenceDamagedError",
     "FrozenWalletError",
     "IdempotencyConflictError",
     "IdempotencyMismatchError",

@@ -93,6 +93,14 @@ class IdempotencyConflictError(ConflictError):
     title: str = said("The same request is still being processed")
 
 
+class EvidenceDamagedError(DuxosError):
+    """A stored file of a dispute is gone or is not what was handed in; operators were told."""
+
+    status = 503
+    slug = "evidence-damaged"
+    title = "The file cannot be given out"
+
+
 class IdempotencyMismatchError(DuxosError):
     """The Idempotency-Key was used for a different request."""
 

@@ -1,4 +1,4 @@
-"""Where a PNG or JPEG ends, read from its own structure without decoding anything.
+"""Where a PNG, JPEG or WebP ends, read from its own structure without decoding anything.
 
 What stands behind the end is no part of the picture: a file that is a picture to one reader and an archive or a
 program to another (a polyglot) hides there.
@@ -6,8 +6,11 @@ program to another (a polyglot) hides there.
 
 from __future__ import annotations
 
+from webapp.domain.said import said
+
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 JPEG_SIGNATURE = b"\xff\xd8\xff"
+RIFF_SIGNATURE = b"RIFF"
 
 # Each scan of a progressive JPEG is a pass over all of its pixels and may take a few bytes. Encoders make about ten.
 MAX_JPEG_SCANS = 32
@@ -23,7 +26,7 @@ def end_of_png(data: bytes) -> int:
         at += 12 + length
         if name == b"IEND" and at <= len(data):
             return at
-    raise ValueError("is cut off")
+    raise ValueError(said("is cut off"))
 
 
 def end_of_jpeg(data: bytes) -> int:
@@ -31,7 +34,7 @@ def end_of_jpeg(data: bytes) -> int:
     at, scans = 2, 0
     while at + 4 <= len(data):
         if data[at] != 0xFF:
-            raise ValueError("is not a sound JPEG")
+            raise ValueError(said("is not a sound JPEG"))
         marker = data[at + 1]
         if marker == 0xFF:  # a byte of padding
             at += 1
@@ -40,11 +43,11 @@ def end_of_jpeg(data: bytes) -> int:
         if marker == _SCAN:
             scans += 1
             if scans > MAX_JPEG_SCANS:
-                raise ValueError(f"has more than {MAX_JPEG_SCANS} scans")
+                raise ValueError(said("has more than {most} scans", most=MAX_JPEG_SCANS))
             at = _end_of_scan(data, at)
             if data[at + 1 : at + 2] == bytes([_END]):
                 return at + 2
-    raise ValueError("is cut off")
+    raise ValueError(said("is cut off"))
 
 
 def _end_of_scan(data: bytes, at: int) -> int:
@@ -52,8 +55,35 @@ def _end_of_scan(data: bytes, at: int) -> int:
     while True:
         at = data.find(b"\xff", at)
         if at < 0 or at + 1 >= len(data):
-            raise ValueError("is cut off")
+            raise ValueError(said("is cut off"))
         following = data[at + 1]
         if following not in (0x00, 0xFF) and not 0xD0 <= following <= 0xD7:
             return at
         at += 1 if following == 0xFF else 2
+
+
+def end_of_webp(data: bytes) -> int:
+    """Where the bytes of the WebP end. Raises ValueError when they stop before that, or it is another RIFF."""
+    if data[8:12] != b"WEBP":
+        raise ValueError(said("is not a sound WebP"))
+    end = 8 + int.from_bytes(data[4:8], "little")
+    at = 12
+    while at + 8 <= min(end, len(data)):
+        length = int.from_bytes(data[at + 4 : at + 8], "little")
+        at += 8 + length + length % 2
+    if at != end or end > len(data):
+        raise ValueError(said("is cut off"))
+    return end
+
+
+def size_of_webp(data: bytes) -> tuple[int, int]:
+    """Width and height as its first chunk says. Raises ValueError for a chunk that no WebP begins with."""
+    name, body = data[12:16], data[20:30]
+    if len(body) == 10 and name == b"VP8X":
+        return int.from_bytes(body[4:7], "little") + 1, int.from_bytes(body[7:10], "little") + 1
+    if len(body) == 10 and name == b"VP8 ":
+        return int.from_bytes(body[6:8], "little") & 0x3FFF, int.from_bytes(body[8:10], "little") & 0x3FFF
+    if len(body) >= 5 and name == b"VP8L":
+        bits = int.from_bytes(body[1:5], "little")
+        return (bits & 0x3FFF) + 1, (bits >> 14 & 0x3FFF) + 1
+    raise ValueError(said("is not a sound WebP"))

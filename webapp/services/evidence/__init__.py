@@ -1,0 +1,1 @@
+"""Evidence in disputes: sealed files, who may add and read, and what was added."""
