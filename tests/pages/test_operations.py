@@ -288,7 +288,7 @@ def test_cold_storage_is_offered_and_a_press_counts_once(
             )
         )
     page = operator.get("/operations").text
-    assert "on their way there, with 1 confirmations" in page and "Sweep now" not in page
+    assert "on their way there, with 1 confirmation" in page and "Sweep now" not in page
     with unit_of_work(session):
         session.execute(update(ChainTransaction).values(status="replaced"))
 

@@ -3,9 +3,10 @@
 The reader's own setting counts first, then what was chosen in this browser, then what the browser asks for. Programs
 are answered in English, whatever they ask for. Times are UTC in every language, as the footer says.
 
-Templates say `_("Text")`, `ngettext(...)` and `{% trans %}`; modules of `web` and `blueprints` the same by
-`flask_babel`. A `Said` of the layers below is translated wherever it is shown: by itself in a template, as a value of
-another text, or by `translated`. A `lazy_gettext` takes no values: a template would not escape them.
+Templates say `_("Text")`, `ngettext(...)`, `pgettext(meaning, "Text")` and `{% trans %}`; modules of `web` and
+`blueprints` the same by `flask_babel`. A `Said` of the layers below is translated wherever it is shown: by itself in a
+template, as a value of another text, or by `translated`. A `lazy_gettext` takes no values: a template would not escape
+them.
 """
 
 from __future__ import annotations
@@ -130,6 +131,11 @@ def _template_ngettext(context: Context, singular: str, plural: str, num: int, /
     return _filled(context, text, {"num": num, **values})
 
 
+@pass_context
+def _template_pgettext(context: Context, meaning: str, text: str, /, **values: Any) -> str:
+    return _filled(context, cast(str, translations(present_language()).pgettext(meaning, text)), values)
+
+
 def _filled(context: Context, text: str, values: dict[str, Any]) -> str:
     """As Jinja's own: the text may hold HTML, its values are escaped, and `%%` is a percent sign."""
     template = Markup(text) if context.eval_ctx.autoescape else text  # noqa: S704  (a text of our own)
@@ -154,6 +160,7 @@ def init_language(app: Flask) -> None:
     environment.globals.update(
         gettext=_template_gettext,
         ngettext=_template_ngettext,
+        pgettext=_template_pgettext,
         languages=languages,
         language_name=language_name,
         language_tag=language_tag,
