@@ -38,6 +38,7 @@ from webapp.services.pooled_accounts import CheckpointFolder
 from webapp.services.reconciliation import check_and_halt, check_trails_and_halt, reconcile_block
 from webapp.services.settlement import Settlement
 from webapp.services.solvency.publish import Publisher
+from webapp.services.terms.clock import TermsClock
 
 log = structlog.get_logger(__name__)
 
@@ -157,6 +158,7 @@ def _tasks(session: Session, services: Services) -> list[Task]:
         Task(
             "escrow_clock", tick, EscrowClock(session, services.escrow_manager(session, WORKER), settings).run
         ),
+        Task("escrow_terms", tick, TermsClock(session, settings, services.wallets(session)).run),
         Task("payouts", tick, settlement.follow),
         Task("reconciliation", tick, lambda: reconcile_block(session, daemon)),
         # After what the chain has to say, and ahead of paying: books that were restored from a backup must not pay

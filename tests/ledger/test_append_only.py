@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DatabaseError
@@ -9,11 +11,13 @@ from sqlalchemy.orm import Session
 
 from tests.support.evidence import add, disputed
 from tests.support.money import credit
-from tests.support.people import make_pair
+from tests.support.people import make_escrow, make_pair, manager
+from webapp.domain.clock import utcnow
+from webapp.domain.terms.presets import auto_refund
 from webapp.services.container import Services
 from webapp.services.unit_of_work import unit_of_work
 
-TABLES = ("journal_entries", "postings", "escrow_transactions", "evidence")
+TABLES = ("journal_entries", "postings", "escrow_transactions", "evidence", "escrow_facts")
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +26,9 @@ def history(session: Session, services: Services) -> None:
     pair = make_pair(session, services)
     credit(session, pair.payer.wallet_id, "100")
     add(session, services, pair.payer, disputed(session, services, pair, "10"), "A sentence")
+    terms = auto_refund(utcnow() + timedelta(hours=1))
+    escrow = make_escrow(session, services, pair, "10", terms=terms)
+    manager(session, services, pair.payer).terms.approve(escrow.id)
 
 
 def refuses(session: Session, statement: str) -> None:

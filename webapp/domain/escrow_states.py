@@ -41,7 +41,10 @@ class Action(StrEnum):
 
 
 class Party(StrEnum):
-    """In what capacity someone acts on an escrow. Nobody is an agreement or a ruling: these act when they stand."""
+    """In what capacity someone acts on an escrow.
+
+    Nobody is an agreement, a ruling or an escrow's own terms: these act when they stand, or have decided.
+    """
 
     PAYER = "payer"
     PROVIDER = "provider"
@@ -50,6 +53,7 @@ class Party(StrEnum):
     CLOCK = "clock"
     AGREEMENT = "agreement"
     RULING = "ruling"
+    TERMS = "terms"
 
 
 HOLDING = frozenset({Status.ACTIVE, Status.DELIVERED, Status.DISPUTED})
@@ -76,12 +80,21 @@ MOVES: dict[tuple[Status, Action], Status] = {
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What the rules look at: the state and its clocks. `fund_by` is None where nothing is to be paid in."""
+    """What the rules look at: the state and its clocks. `fund_by` is None where nothing is to be paid in.
+
+    One with `has_own_terms` is released and refunded by what these decide (`domain.terms`).
+    """
 
     status: Status
     expires_at: datetime
     accept_by: datetime | None
     fund_by: datetime | None = None
+    has_own_terms: bool = False
+
+    @property
+    def decide_themselves(self) -> bool:
+        """Whether its own terms say when it ends. While it is disputed they stand still."""
+        return self.has_own_terms and self.status in (Status.ACTIVE, Status.DELIVERED)
 
     def funding_is_over(self, now: datetime) -> bool:
         """Whether it waits for a payment whose time is over."""
@@ -122,9 +135,13 @@ def refusal(terms: Terms, action: Action, parties: frozenset[Party], now: dateti
 
 
 def _stands_above(terms: Terms, action: Action, parties: frozenset[Party]) -> bool:
-    """Whether an agreement of both sides, or a ruling on a dispute, ends it: no clock and no other right matters."""
+    """Whether an agreement of both sides, a ruling on a dispute, or what its own terms have decided ends it: no clock
+    and no other right matters.
+    """
     if action not in (Action.RELEASE, Action.REFUND, Action.RESOLVE) or terms.status not in HOLDING:
         return False
+    if Party.TERMS in parties and terms.decide_themselves and action is not Action.RESOLVE:
+        return True
     return Party.AGREEMENT in parties or (Party.RULING in parties and terms.status is Status.DISPUTED)
 
 
@@ -140,11 +157,13 @@ def _release_refusal(terms: Terms, parties: frozenset[Party], now: datetime) -> 
     if terms.status is Status.DISPUTED:
         return None if Party.ARBITER in parties else "an arbiter decides a disputed escrow"
     if parties & {Party.PAYER, Party.VERIFIER}:
-        return None
+        return None  # Under terms of its own this is an approval, and they say what else is needed.
     if Party.CLOCK in parties and terms.status is Status.DELIVERED and terms.window_is_over(now):
         return None
     if Party.PROVIDER in parties:
         return "a provider cannot release to itself"
+    if terms.decide_themselves:
+        return "the terms of the escrow say when it is released"
     return "only the payer or the verifier may release before the acceptance window ends"
 
 
@@ -153,6 +172,8 @@ def _refund_refusal(terms: Terms, parties: frozenset[Party], now: datetime) -> s
         return _cancel_refusal(terms, parties, now)
     if terms.status is Status.DISPUTED:
         return None if Party.ARBITER in parties else "an arbiter decides a disputed escrow"
+    if terms.decide_themselves:
+        return None if Party.PROVIDER in parties else "the terms of the escrow say when the payer is refunded"
     if parties & {Party.PROVIDER, Party.VERIFIER}:
         return None
     if not parties & {Party.PAYER, Party.CLOCK}:

@@ -5,6 +5,7 @@ from webapp.models.catalogue import CatalogueService
 from webapp.models.community_fund import CommunityFund
 from webapp.models.deposits import ChainCursor, Deposit
 from webapp.models.disputes import Dispute
+from webapp.models.escrow_terms import EscrowFact, EscrowTerms
 from webapp.models.escrows import Escrow, EscrowTransaction
 from webapp.models.evidence import CaseFileKey, EvidenceItem
 from webapp.models.idempotency import IdempotencyKey
@@ -44,6 +45,8 @@ __all__ = [
     "DepositAddress",
     "Dispute",
     "Escrow",
+    "EscrowFact",
+    "EscrowTerms",
     "EscrowTransaction",
     "EvidenceItem",
     "FundRuleChange",

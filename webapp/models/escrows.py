@@ -6,7 +6,17 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, SmallInteger, String, UniqueConstraint, Uuid, text
+from sqlalchemy import (
+    CheckConstraint,
+    ForeignKey,
+    Index,
+    SmallInteger,
+    String,
+    UniqueConstraint,
+    Uuid,
+    false,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.domain.clock import utcnow
@@ -26,6 +36,8 @@ class Escrow(Base):
     its clocks were extended for. `worked_by_node_id` is the node that it names, or else the one whose key signed the
     result: its work counts for that node. `service_terms` are the rules of the catalogue's service that it orders
     (`services.service_orders`), as they were when it was created.
+
+    One with `has_own_terms` ends by these (`EscrowTerms`), and `expires_at` is when they have ended it at the latest.
 
     `fund_basis_points` is the community fund's share as it was agreed. One that is `resolved` was divided: the two
     resolved amounts were paid, and the rest went back to the payer.
@@ -69,6 +81,14 @@ class Escrow(Base):
             sqlite_where=text("worked_by_node_id IS NOT NULL"),
             postgresql_where=text("worked_by_node_id IS NOT NULL"),
         ),
+        Index(
+            "ix_escrows_own_terms",
+            "payer_wallet_id",
+            "status",
+            "expires_at",
+            sqlite_where=text("has_own_terms"),
+            postgresql_where=text("has_own_terms"),
+        ),
         CheckConstraint("funding IN ('balance', 'deposit')", name="funding_known"),
         CheckConstraint(
             "deposited_amount >= 0 AND deposited_amount <= amount", name="deposited_within_amount"
@@ -92,6 +112,7 @@ class Escrow(Base):
     deposited_amount: Mapped[Amount] = mapped_column(AmountType, default=ZERO)
     refund_address: Mapped[str | None] = mapped_column(String(64))
     fund_by: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    has_own_terms: Mapped[bool] = mapped_column(default=False, server_default=false())
     outage_id: Mapped[int] = mapped_column(default=0)
     task_metadata: Mapped[dict[str, Any]] = mapped_column("metadata", JsonDocument, default=dict)
     provider_node_id: Mapped[str | None] = mapped_column(ForeignKey("nodes.id"))
@@ -131,7 +152,9 @@ class Escrow(Base):
     @property
     def terms(self) -> Terms:
         """What the rules of `domain.escrow_states` look at."""
-        return Terms(EscrowStatus(self.status), self.expires_at, self.accept_by, self.fund_by)
+        return Terms(
+            EscrowStatus(self.status), self.expires_at, self.accept_by, self.fund_by, self.has_own_terms
+        )
 
 
 class EscrowTransaction(Base):

@@ -1,4 +1,7 @@
-"""What time does to escrows: an unpaid or expired one is refunded, an accepted-by-silence one is released."""
+"""What time does to escrows: an unpaid or expired one is refunded, an accepted-by-silence one is released.
+
+Those with terms of their own are left to `services.terms.clock`.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +55,7 @@ class EscrowClock:
 
     def _due(self, status, is_due, order) -> Sequence[uuid.UUID]:  # type: ignore[no-untyped-def]
         ids = self._session.scalars(
-            select(Escrow.id).where(status, is_due).order_by(order).limit(BATCH)
+            select(Escrow.id).where(status, is_due, ~Escrow.has_own_terms).order_by(order).limit(BATCH)
         ).all()
         self._session.commit()
         return ids

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from uuid_utils.compat import uuid7
 
 from webapp.config import Settings
-from webapp.domain.clock import utcnow
 from webapp.domain.escrow_states import Status
 from webapp.domain.exceptions import (
     FrozenWalletError,
@@ -20,7 +19,8 @@ from webapp.domain.exceptions import (
 )
 from webapp.domain.money import ZERO, split
 from webapp.domain.roles import Actor, Scope
-from webapp.models import Escrow
+from webapp.domain.terms.writing import as_document
+from webapp.models import Escrow, EscrowTerms
 from webapp.services import audit_trail
 from webapp.services.deposits import addresses as deposit_addresses
 from webapp.services.escrow_terms import NewEscrow, TermsReader, creation_detail
@@ -66,22 +66,36 @@ class EscrowCreation:
                 self._give_address(escrow)
             else:
                 self._wallets.lock_funds(escrow.id, escrow.payer_wallet_id, escrow.amount)
+            document = None
+            if read.own is not None:
+                document = as_document(read.own.terms)
+                self._keep_terms(escrow, document)
             audit_trail.append(
                 self._session,
                 escrow.id,
                 "created",
                 self._actor.name,
                 amount=escrow.amount,
-                detail=creation_detail(escrow),
+                detail=creation_detail(escrow, document),
                 is_first=True,
             )
         return escrow
+
+    def _keep_terms(self, escrow: Escrow, document: dict[str, Any]) -> None:
+        """They are looked at in the next moment: then it is written down when to look again."""
+        self._session.add(
+            EscrowTerms(
+                escrow_id=escrow.id,
+                document=document,
+                next_look_at=escrow.created_at,
+                ends_by=escrow.expires_at,
+            )
+        )
 
     def _new_row(self, terms: NewEscrow, order: dict[str, Any] | None) -> Escrow:
         basis_points = self._settings.escrow.fund_basis_points
         provider_amount, community_amount = split(terms.amount, basis_points)
         status = Status.PENDING if terms.funding.is_by_deposit else Status.ACTIVE
-        now = utcnow()
         escrow = Escrow(
             id=uuid7(),
             payer_wallet_id=terms.payer_wallet_id,
@@ -103,8 +117,9 @@ class EscrowCreation:
             funding=terms.funding.funding,
             fund_by=terms.funding.fund_by,
             refund_address=terms.funding.refund_address,
-            created_at=now,
-            updated_at=now,
+            has_own_terms=terms.own is not None,
+            created_at=terms.created_at,
+            updated_at=terms.created_at,
         )
         self._session.add(escrow)
         self._session.flush()

@@ -22,6 +22,12 @@ from webapp.services.escrow_funding import EscrowFunding
 from webapp.services.escrow_moves import EscrowMoves
 from webapp.services.wallet_integration import WalletIntegration
 
+_REASONS = {
+    Party.AGREEMENT: "by agreement",
+    Party.RULING: "by a ruling",
+    Party.TERMS: "by the terms of the escrow",
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Division:
@@ -54,7 +60,8 @@ class EscrowDivision:
         self._wallets = wallets
 
     def divide(self, escrow: Escrow, share: Amount, by: Party, detail: dict[str, Any]) -> Division:
-        """Pay everybody their part at once. `by` is `Party.AGREEMENT` or `Party.RULING`; `detail` says which.
+        """Pay everybody their part at once. `by` is `Party.AGREEMENT`, `Party.RULING` or, for the whole, `Party.TERMS`;
+        `detail` says which.
 
         With the whole for one side the escrow is `released` or `refunded`, otherwise `resolved`. Raises
         EscrowStateError, PermissionDeniedError, ValidationError.
@@ -63,8 +70,7 @@ class EscrowDivision:
         now = utcnow()
         if not share:
             action, kind = Action.REFUND, "refunded"
-            reason = "by a ruling" if by is Party.RULING else "by agreement"
-            values: dict[str, Any] = {"refunded_at": now, "refund_reason": reason}
+            values: dict[str, Any] = {"refunded_at": now, "refund_reason": _REASONS[by]}
         elif share == escrow.amount:
             action, kind, values = Action.RELEASE, "released", {"released_at": now}
         else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from sqlalchemy.orm import Session
@@ -25,6 +26,7 @@ from webapp.services.result_inspection import Inspection
 from webapp.services.secret_box import SecretBox
 from webapp.services.service_orders import acceptance_hours
 from webapp.services.signing_keys import SigningKeys
+from webapp.services.terms.in_force import TermsInForce
 from webapp.services.transaction_validator import ProvenResult, TransactionValidator
 from webapp.services.unit_of_work import unit_of_work
 from webapp.services.wallet_integration import WalletIntegration
@@ -69,12 +71,16 @@ class EscrowManager:
         funding: str = "balance",
         fund_by: datetime | None = None,
         refund_address: str | None = None,
+        terms: dict[str, Any] | None = None,
     ) -> Escrow:
         """Lock `amount` FLOP of the payer for a task; the escrow is `active` at once. Without `expires_at` the
         configured deadline applies.
 
         With `funding="deposit"` nothing moves: the escrow is `pending` until the amount has arrived at its own
         `deposit_address` before `fund_by`; what it gives back goes to `refund_address` if there is one.
+
+        With `terms` (a document of `domain.terms`) these decide when it is released and when refunded, and its
+        `expires_at` is the moment by which they have.
 
         Raises ValidationError with every wrong field, PermissionDeniedError, InsufficientFundsError,
         FrozenWalletError, SpendLimitError; NoDepositAddressError when no address is in stock (see
@@ -94,6 +100,7 @@ class EscrowManager:
             funding=funding,
             fund_by=fund_by,
             refund_address=refund_address,
+            terms=terms,
         )
 
     def deliver_escrow(
@@ -114,7 +121,9 @@ class EscrowManager:
             proven = self._validator.require_valid_result(escrow, result_hash, provider_signature)
             checked = self._validator.require_result_rules(escrow, proven.result_hash, inspection)
             now = utcnow()
-            accept_by = now + timedelta(hours=acceptance_hours(escrow, self._settings))
+            accept_by = None
+            if not escrow.has_own_terms:
+                accept_by = now + timedelta(hours=acceptance_hours(escrow, self._settings))
             self._moves.move(
                 escrow,
                 Action.DELIVER,
@@ -126,6 +135,8 @@ class EscrowManager:
             )
             detail = {"result_hash": proven.result_hash, "accept_by": to_rfc3339(accept_by), **checked}
             self._moves.record(escrow, "delivered", detail)
+            if escrow.has_own_terms:
+                self.terms.settle(escrow)
         return escrow
 
     def release_escrow(
@@ -137,12 +148,17 @@ class EscrowManager:
     ) -> Escrow:
         """Pay provider and fund. What was delivered need not be named again; without a delivery both are needed.
 
+        Under terms of its own this is an approval, which releases it when they ask for nothing else.
+
         Raises EscrowStateError, PermissionDeniedError, ResultValidationError.
         """
         self._actor.require_scope(Scope.ESCROW_RELEASE)
         with unit_of_work(self._session):
             escrow = self._moves.get(escrow_id)
             self._moves.check(escrow, Action.RELEASE)
+            if escrow.terms.decide_themselves:
+                _require_delivered(escrow, result_hash)
+                return self.terms.approve(escrow.id)
             proven, signature = self._accepted_result(escrow, result_hash, provider_signature)
             checked = self._validator.require_result_rules(escrow, proven.result_hash, inspection)
             self._moves.move(
@@ -168,7 +184,10 @@ class EscrowManager:
         return escrow
 
     def refund_escrow(self, escrow_id: uuid.UUID | str, reason: str) -> Escrow:
-        """Give what it holds back to the payer. Raises EscrowStateError, PermissionDeniedError, ValidationError."""
+        """Give what it holds back to the payer, who under terms of its own waits for what these decide.
+
+        Raises EscrowStateError, PermissionDeniedError, ValidationError.
+        """
         self._actor.require_scope(Scope.ESCROW_REFUND)
         text = stated_reason(reason)
         with unit_of_work(self._session):
@@ -199,6 +218,11 @@ class EscrowManager:
             self._moves.record(escrow, "disputed", {"reason": text})
         return escrow
 
+    @cached_property
+    def terms(self) -> TermsInForce:
+        """What the actor does to escrows with terms of their own."""
+        return TermsInForce(self._session, self._settings, self._actor, self._wallets)
+
     def get_escrow(self, escrow_id: uuid.UUID | str) -> Escrow:
         """The escrow, if the actor is one of its parties or staff. Raises NotFoundError otherwise."""
         self._actor.require_scope(Scope.ESCROW_READ)
@@ -220,3 +244,10 @@ class EscrowManager:
             raise ResultValidationError(f"{missing}: is needed", fields={missing: "is needed"})
         proven = self._validator.require_valid_result(escrow, result_hash, provider_signature)
         return proven, provider_signature.lower()
+
+
+def _require_delivered(escrow: Escrow, result_hash: str | None) -> None:
+    """Under terms of its own a result counts from its delivery on, which is the provider's to make."""
+    if result_hash not in (None, "", escrow.result_hash):
+        message = "is not what was delivered, and the terms of the escrow count deliveries only"
+        raise ResultValidationError(f"result_hash: {message}", fields={"result_hash": message})

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from webapp.config import Settings
 from webapp.domain.clock import utcnow
-from webapp.domain.escrow_states import MOVES, Action, Party, Status, refusal
+from webapp.domain.escrow_states import MOVES, TERMINAL, Action, Party, Status, refusal
 from webapp.domain.exceptions import EscrowStateError, NotFoundError, PermissionDeniedError
 from webapp.domain.money import Amount
 from webapp.domain.roles import Actor, Role
@@ -22,7 +22,12 @@ from webapp.models.compare_and_set import changes_this_row
 from webapp.services import audit_trail
 from webapp.services.downtime import fair_terms
 from webapp.services.escrow_terms import parsed_escrow_id
+from webapp.services.terms.judging import require_undecided
+from webapp.services.terms.records import stand_down
+from webapp.services.terms.witnesses import is_witness
 from webapp.services.wallet_integration import WalletIntegration
+
+_WHAT_STANDS = frozenset({Party.AGREEMENT, Party.RULING, Party.TERMS})
 
 
 class EscrowMoves:
@@ -37,10 +42,15 @@ class EscrowMoves:
         self._wallets = wallets
 
     def get(self, escrow_id: uuid.UUID | str) -> Escrow:
-        """The escrow as it is now, if the actor is one of its parties or staff. Raises NotFoundError otherwise."""
+        """The escrow as it is now, if the actor is one of its parties, named in its terms, or staff.
+
+        Raises NotFoundError otherwise.
+        """
         escrow = self._session.get(Escrow, parsed_escrow_id(escrow_id), populate_existing=True)
         is_staff = self._actor.role in (Role.OPERATOR, Role.ARBITER)
-        if escrow is None or not (is_staff or self.parties(escrow)):
+        if escrow is None or not (
+            is_staff or self.parties(escrow) or is_witness(self._session, escrow, self._actor)
+        ):
             raise NotFoundError("there is no such escrow, or it is not yours")
         return escrow
 
@@ -72,6 +82,8 @@ class EscrowMoves:
         capacities = self.parties(escrow) if parties is None else parties
         if reason := refusal(terms, action, capacities, utcnow()):
             raise PermissionDeniedError(reason)
+        if terms.decide_themselves and not capacities & _WHAT_STANDS:
+            require_undecided(self._session, self._settings, escrow)
 
     def move(self, escrow: Escrow, action: Action, **values: Any) -> None:
         """Change the state, and the columns `values` with it. Raises EscrowStateError when somebody was quicker."""
@@ -86,6 +98,8 @@ class EscrowMoves:
         )
         if not is_changed:
             raise _moved_on(escrow)
+        if escrow.has_own_terms and after in TERMINAL:
+            stand_down(self._session, escrow.id)
         if before == Status.DISPUTED:
             self._session.execute(
                 update(Dispute)

@@ -20,6 +20,7 @@ from webapp.domain.numbers import LARGEST_NUMBER
 from webapp.domain.reasons import checked_reason
 from webapp.models import Escrow, Node, SigningKey, Wallet
 from webapp.services.funding_terms import DEPOSIT, FundingReader, FundingTerms
+from webapp.services.terms.creation import ProvenTerms, complaints_about_names, read_and_prove
 
 MAX_NAME_LENGTH = 128
 MAX_METADATA_DEPTH = 32
@@ -28,8 +29,9 @@ MAX_REASON_LENGTH = 500
 
 @dataclass(frozen=True, slots=True)
 class NewEscrow:
-    """Terms that passed every check."""
+    """Terms that passed every check, at the moment of the creation."""
 
+    created_at: datetime
     payer_wallet_id: int
     provider_wallet_id: int
     amount: Amount
@@ -41,6 +43,7 @@ class NewEscrow:
     expected_result_hash: str | None
     expires_at: datetime
     funding: FundingTerms
+    own: ProvenTerms | None
 
 
 class TermsReader:
@@ -48,6 +51,7 @@ class TermsReader:
 
     def __init__(self, session: Session, settings: Settings) -> None:
         self._session = session
+        self._all_settings = settings
         self._settings = settings.escrow
         self._now = utcnow()
         self._complaints: dict[str, str] = {}
@@ -69,10 +73,15 @@ class TermsReader:
         funding: str,
         fund_by: datetime | None,
         refund_address: str | None,
+        terms: object = None,
     ) -> NewEscrow:
         """The checked terms. Raises ValidationError (InvalidAmountError when only the amount is wrong)."""
-        checked_amount, deadline = self._amount(amount), self._deadline(expires_at)
-        terms = NewEscrow(
+        checked_amount, deadline, own = self._amount(amount), self._deadline(expires_at), None
+        if terms is not None:
+            own = self._own(terms, expires_at, funding, provider_wallet_id, verifier_key_id)
+            deadline = own.proof.latest_end if own else deadline
+        read = NewEscrow(
+            created_at=self._now,
             payer_wallet_id=payer_wallet_id,
             provider_wallet_id=self._provider(payer_wallet_id, provider_wallet_id),
             amount=checked_amount,
@@ -91,12 +100,36 @@ class TermsReader:
                 now=self._now,
                 expires_at=deadline,
             ),
+            own=own,
         )
         if self._complaints:
             kind = InvalidAmountError if set(self._complaints) == {"amount"} else ValidationError
             detail = "; ".join(f"{field}: {message}" for field, message in self._complaints.items())
             raise kind(detail, fields=self._complaints)
-        return terms
+        return read
+
+    def _own(
+        self,
+        document: object,
+        expires_at: datetime | None,
+        funding: str,
+        provider_wallet_id: int,
+        verifier_key_id: str | None,
+    ) -> ProvenTerms | None:
+        """Terms of its own. They say when it ends, and count from its creation, so it has to have its money by then."""
+        if expires_at is not None:
+            self._complaints["expires_at"] = "must be left out: the terms say when the escrow ends"
+        if funding == DEPOSIT:
+            self._complaints["funding"] = "must be from the balance: the terms count from the creation"
+        try:
+            own = read_and_prove(self._session, self._all_settings, document, self._now)
+        except ValidationError as error:
+            self._complaints |= error.fields
+            return None
+        named = own.terms, provider_wallet_id, verifier_key_id
+        if _is_wallet_id(provider_wallet_id):
+            self._complaints |= complaints_about_names(self._session, *named, self._now)
+        return own
 
     def _amount(self, value: object) -> Amount:
         try:
@@ -218,8 +251,8 @@ def _texts(value: object) -> Iterator[str]:
             yield from _texts(part)
 
 
-def creation_detail(escrow: Escrow) -> dict[str, Any]:
-    """The terms as the audit trail keeps them."""
+def creation_detail(escrow: Escrow, own_terms: dict[str, Any] | None = None) -> dict[str, Any]:
+    """The terms as the audit trail keeps them; those of its own, which are kept with it, by their hash."""
     return {
         "payer_wallet_id": escrow.payer_wallet_id,
         "provider_wallet_id": escrow.provider_wallet_id,
@@ -232,6 +265,7 @@ def creation_detail(escrow: Escrow) -> dict[str, Any]:
         "verifier_key_id": escrow.verifier_key_id,
         "expected_result_hash": escrow.expected_result_hash,
         "expires_at": to_rfc3339(escrow.expires_at),
+        **({"terms_hash": sha256_hex(own_terms)} if own_terms else {}),
         # Where the payer pays and is paid back is not for the provider, who reads this, too.
         **({"funding": DEPOSIT, "fund_by": to_rfc3339(escrow.fund_by)} if escrow.funding == DEPOSIT else {}),
     }

@@ -20,6 +20,7 @@ from webapp.domain.fair_time import Pause, extended, in_words
 from webapp.models import Escrow, Outage
 from webapp.services import audit_trail
 from webapp.services.downtime import unapplied
+from webapp.services.terms.records import look_again
 from webapp.services.unit_of_work import unit_of_work
 
 CHUNK = 100
@@ -31,6 +32,8 @@ _CLOCKS = {
     Status.ACTIVE: (("expires_at", "to deliver"),),
     Status.DELIVERED: (("accept_by", "to object"),),
 }
+# Under terms of its own an escrow has one deadline, which all others come before: they are judged with every outage.
+_OWN_TERMS = (("expires_at", "until its end"),)
 
 
 class FairClocks:
@@ -89,7 +92,11 @@ class FairClocks:
                 return
             pauses = unapplied(self._session, escrow)
             escrow.outage_id = latest_id
-            for column, purpose in _CLOCKS.get(Status(escrow.status), ()):
+            clocks = _CLOCKS.get(Status(escrow.status), ())
+            if clocks and escrow.has_own_terms:
+                clocks = _OWN_TERMS
+                look_again(self._session, escrow.id)
+            for column, purpose in clocks:
                 self._move(escrow, column, purpose, pauses)
 
     def _move(self, escrow: Escrow, column: str, purpose: str, pauses: list[Pause]) -> None:

@@ -57,7 +57,9 @@ def with_usual_deadline(
     service: CatalogueService | None, settings: Settings, terms: dict[str, Any]
 ) -> dict[str, Any]:
     """The terms, with the service's time to deliver, counted from when they are paid for, where they name none."""
-    if service is None or service.deadline_hours is None or terms.get("expires_at") is not None:
+    if service is None or service.deadline_hours is None:
+        return terms
+    if terms.get("expires_at") is not None or terms.get("terms") is not None:
         return terms
     escrow = settings.escrow
     waits = escrow.default_funding_hours if terms.get("funding") == DEPOSIT else 0
