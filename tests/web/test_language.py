@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pickle
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,10 @@ from flask_babel import gettext, lazy_gettext, ngettext
 
 from tests.support.browsing import Browser
 from webapp.domain.exceptions import ValidationError
+from webapp.domain.money import Amount
 from webapp.domain.said import said
 from webapp.models import User
-from webapp.web import catalogues
+from webapp.web import catalogues, formats
 from webapp.web.forms import PageForm, stripped
 from webapp.web.guards import public
 from webapp.web.language import speaking, translated
@@ -208,3 +210,43 @@ def test_a_form_says_what_is_wrong_in_the_language_of_the_page(app: Flask) -> No
         assert "El campo no puede tener más de 3 caracteres" in str(form.name.errors[0])
         form.take_errors(ValidationError.of("name", said("must be at most {most} FLOP", most=1)))
         assert form.name.errors[-1] == "Debe ser 1 FLOP como mucho"
+
+
+def test_a_new_language_is_one_file_that_can_be_made_and_brought_up_to_date(app: Flask) -> None:
+    runner = app.test_cli_runner()
+    made = runner.invoke(args=["languages", "update", "pt_BR", "--json"])
+    assert made.exit_code == 0, made.output
+    path = catalogues.catalogue_path("pt_BR")
+    text = path.read_text()
+    missing = json.loads(made.output)["not translated into pt_BR"]
+    assert missing == text.count('\nmsgstr ""\n') + text.count('\nmsgstr[0] ""\n') - 1
+
+    path.write_text(
+        text.replace('msgid "Not found"\nmsgstr ""', 'msgid "Not found"\nmsgstr "Não encontrado"')
+    )
+    again = runner.invoke(args=["languages", "update", "pt_BR", "--json"])
+    assert json.loads(again.output)["not translated into pt_BR"] == missing - 1
+    forget()
+    with app.test_request_context(headers={"Accept-Language": "pt"}):
+        assert translated(said("Not found")) == "Não encontrado"
+    assert runner.invoke(args=["languages", "update", "klingon"]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("language", "amount", "share", "many", "date"),
+    [
+        ("en", "1,234.50000000\u00a0FLOP", "2.25\u00a0%", "1,234", "31 Jan 2026"),
+        ("es", "1\u202f234,50000000\u00a0FLOP", "2,25\u00a0%", "1\u202f234", "31 ene 2026"),
+    ],
+)
+def test_numbers_and_times_are_written_as_the_language_writes_them(
+    app: Flask, language: str, amount: str, share: str, many: str, date: str
+) -> None:
+    when = datetime(2026, 1, 31, 12, 5, tzinfo=UTC)
+    with app.test_request_context(), speaking(language):
+        assert formats.money(Amount.parse("1234.5")) == amount
+        assert formats.percent(225) == share
+        assert formats.number(1234) == many
+        assert formats.day_and_time(when) == f"{date}, 12:05"
+        limit = said("must be at most {most} FLOP", most=Amount.parse("0.5"))
+        assert ("0,50000000" if language == "es" else "0.50000000") in translated(limit)

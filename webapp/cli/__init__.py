@@ -11,6 +11,7 @@ from webapp.cli.dev import dev_command
 from webapp.cli.flopcoin import flopcoin_commands
 from webapp.cli.fund_rules import fund_commands
 from webapp.cli.keys import key_commands
+from webapp.cli.languages import language_commands
 from webapp.cli.ledger import ledger_check
 from webapp.cli.nodes import node_commands
 from webapp.cli.payouts import payout_commands
@@ -33,6 +34,7 @@ COMMANDS = (
     solvency_commands,
     fund_commands,
     flopcoin_commands,
+    language_commands,
     ledger_check,
     worker_command,
     dev_command,

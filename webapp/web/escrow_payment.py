@@ -16,7 +16,8 @@ from webapp.models import Deposit, Escrow
 from webapp.services.deposits.depth import confirmations_needed
 from webapp.services.escrow_payments import UNJUDGED, PaymentRequest, Payments, request_of
 from webapp.web.current import db_session
-from webapp.web.filters import ago, money
+from webapp.web.filters import ago
+from webapp.web.formats import money
 from webapp.web.qr_codes import qr_code
 
 

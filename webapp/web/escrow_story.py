@@ -17,7 +17,7 @@ from webapp.domain.money import Amount
 from webapp.domain.payout_states import FINAL, PayoutStatus, state_of
 from webapp.models import Escrow, EscrowTransaction, Payout
 from webapp.web import payment_words
-from webapp.web.filters import money
+from webapp.web.formats import money
 
 
 @dataclass(frozen=True, slots=True)

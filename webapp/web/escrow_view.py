@@ -18,7 +18,7 @@ from webapp.services.wallet_queries import list_payouts_of_escrow
 from webapp.web.current import db_session, services
 from webapp.web.escrow_payment import PaymentView, payment_view
 from webapp.web.escrow_story import Happening, Reader, is_final, story
-from webapp.web.filters import money
+from webapp.web.formats import money, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,12 +154,6 @@ def _shares(escrow: Escrow) -> tuple[str, str]:
     if split(escrow.amount, basis_points) != (escrow.provider_amount, escrow.community_amount):
         return "", ""
     return percent(10_000 - basis_points), percent(basis_points)
-
-
-def percent(basis_points: int) -> str:
-    """`5 %` for 500."""
-    whole, rest = divmod(basis_points, 100)
-    return f"{whole}.{rest:02d}".rstrip("0").rstrip(".") + "\u00a0%"
 
 
 def _next_step(

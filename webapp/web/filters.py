@@ -1,10 +1,13 @@
-"""What templates may do with values: amounts, ids, times, states, form fields. They draw; they decide nothing."""
+"""What templates may do with values: amounts, ids, times, states, form fields. They draw; they decide nothing.
+
+How numbers and times are written in each language is in `web/formats.py`.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 from flask import Flask
 from flask_babel import lazy_gettext as _l
@@ -14,11 +17,23 @@ from markupsafe import Markup
 from wtforms import Field
 
 from webapp.domain.clock import to_rfc3339, utcnow
-from webapp.domain.money import Amount
+from webapp.web.formats import (
+    day,
+    day_and_time,
+    day_of_year,
+    decimal,
+    distance,
+    duration,
+    figure,
+    money,
+    number,
+    percent,
+    signed_money,
+    span,
+)
 from webapp.web.states import state_look
 
 SHORT_ID_LENGTH = 16
-SHOWN_DECIMALS = 2
 
 _MEDIA_NAMES = {
     "text/plain": _l("text"),
@@ -28,31 +43,6 @@ _MEDIA_NAMES = {
     "image/jpeg": _l("JPEG picture"),
     "image/webp": _l("WebP picture"),
 }
-_STEPS = ((86400, "day"), (3600, "hour"), (60, "minute"))
-
-
-class Figure(NamedTuple):
-    """An amount in two parts that together are its eight decimals: the tail is zeros that may be drawn paler."""
-
-    head: str
-    tail: str
-
-
-def figure(amount: Amount) -> Figure:
-    """`1,234.50` and `000000`: the thousands are set apart, the trailing zeros after two decimals split off."""
-    whole, decimals = str(amount).split(".")
-    kept = max(SHOWN_DECIMALS, len(decimals.rstrip("0")))
-    return Figure(f"{int(whole):,}.{decimals[:kept]}", decimals[kept:])
-
-
-def money(amount: Amount) -> str:
-    """An amount in running text, with its unit: `1,234.50000000 FLOP`. On its own use the macro of the same name."""
-    return f"{''.join(figure(amount))}\u00a0FLOP"
-
-
-def signed_money(base_units: int) -> str:
-    """A difference in base units, as `money` shows amounts, with its sign when negative."""
-    return f"{'−' if base_units < 0 else ''}{money(Amount(abs(base_units)))}"
 
 
 def short_id(value: object) -> str:
@@ -63,34 +53,12 @@ def short_id(value: object) -> str:
 
 def moment(when: datetime) -> Markup:
     """A `<time>` with the minute in its text and the exact second in its title. UTC, as the footer says."""
-    return _time(when, f"{when.day} {when:%b %Y, %H:%M}")
+    return _time(when, day_and_time(when))
 
 
 def ago(when: datetime) -> Markup:
     """A `<time>` relative to the present: `5 minutes ago`, `in 3 days`; the exact time is its title."""
-    seconds = (when - utcnow()).total_seconds()
-    size, unit = next(((size, unit) for size, unit in _STEPS if abs(seconds) >= size), (0, ""))
-    if not size:
-        return _time(when, "just now" if seconds <= 0 else "in less than a minute")
-    count = int(abs(seconds) // size)
-    distance = f"{count} {unit}{'s' if count != 1 else ''}"
-    return _time(when, f"{distance} ago" if seconds < 0 else f"in {distance}")
-
-
-def duration(hours: int) -> str:
-    """`3 days`, or `30 hours` for what is not whole days."""
-    days, rest = divmod(hours, 24)
-    count, unit = (days, "day") if hours and not rest else (hours, "hour")
-    return f"{count} {unit}{'' if count == 1 else 's'}"
-
-
-def span(seconds: int) -> str:
-    """The same of seconds, in the largest unit that says it exactly: `90 seconds`, `5 minutes`, `1 day`."""
-    size, unit = next(
-        ((size, unit) for size, unit in _STEPS if seconds and not seconds % size), (1, "second")
-    )
-    count = seconds // size
-    return f"{count} {unit}{'s' if count != 1 else ''}"
+    return _time(when, distance((when - utcnow()).total_seconds()))
 
 
 def file_size(size: int) -> str:
@@ -99,7 +67,8 @@ def file_size(size: int) -> str:
         if size >= bytes_:
             tenths = (10 * size + bytes_ // 2) // bytes_
             whole, rest = divmod(tenths, 10)
-            return f"{whole}{f'.{rest}' if rest and whole < 100 else ''}\u00a0{unit}"
+            shown = decimal(f"{whole}.{rest}") if rest and whole < 100 else number(whole)
+            return f"{shown}\u00a0{unit}"
     return ngettext("%(num)s byte", "%(num)s bytes", size)
 
 
@@ -144,7 +113,12 @@ def init_filters(app: Flask) -> None:
         figure,
         money,
         signed_money,
+        number,
+        decimal,
+        percent,
         short_id,
+        day,
+        day_of_year,
         moment,
         ago,
         duration,

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from webapp.domain.money import BASE_UNITS_PER_FLOP, Amount
 from webapp.models import Airdrop, CommunityFund
-from webapp.web.filters import money
+from webapp.web.formats import money
 
 WIDTH, HEIGHT = 1000, 260
 # Where there are few bars, they are no wider than this.

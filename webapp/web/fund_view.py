@@ -13,8 +13,8 @@ from webapp.domain.fund_rules import FundRules
 from webapp.domain.money import Amount, split
 from webapp.models import FundRuleChange
 from webapp.web.current import services
-from webapp.web.escrow_view import percent
-from webapp.web.filters import duration, moment, money
+from webapp.web.filters import moment
+from webapp.web.formats import duration, money, number, percent
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +115,7 @@ def rule_value(key: str, value: Any) -> str:
         return money(value if isinstance(value, Amount) else Amount.parse(value, allow_zero=True))
     if key.endswith("_hours"):
         return duration(value) if value else "none"
-    return duration(24 * value) if key.endswith("_days") else f"{value:,}"
+    return duration(24 * value) if key.endswith("_days") else number(value)
 
 
 def change_lines(changes: dict[str, dict[str, Any]]) -> tuple[ChangeLine, ...]:

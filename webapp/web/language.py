@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from typing import Any, cast
 
 from babel import Locale
+from babel.numbers import get_decimal_symbol
 from babel.support import NullTranslations
 from flask import Flask, Response, has_request_context, request, session
 from flask_babel import Babel, Domain, force_locale, get_locale, gettext
@@ -24,6 +25,7 @@ from jinja2 import pass_context
 from jinja2.runtime import Context
 from markupsafe import Markup
 
+from webapp.domain.money import Amount
 from webapp.domain.said import Said
 from webapp.web.catalogues import SOURCE_LANGUAGE, language_name, language_tag, languages, translations
 from webapp.web.negotiation import wants_problem
@@ -116,6 +118,13 @@ def _shown_values(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _shown(value: Any) -> Any:
+    """A value as it stands in a translated sentence."""
+    if isinstance(value, Amount):
+        return str(value).replace(".", get_decimal_symbol(present_locale()))
+    return translated(value) if isinstance(value, Said) else value
+
+
+def _finally(value: Any) -> Any:
     """What a template writes for a value."""
     return translated(value) if isinstance(value, Said) else value
 
@@ -167,5 +176,5 @@ def init_language(app: Flask) -> None:
         present_language=present_language,
     )
     environment.filters["translated"] = translated
-    environment.finalize = _shown
+    environment.finalize = _finally
     app.after_request(tell_language)

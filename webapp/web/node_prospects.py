@@ -18,7 +18,7 @@ from webapp.services.airdrops import facts
 from webapp.services.node_directory import DirectoryNode, DirectoryUnreachableError, directory_of
 from webapp.services.nodes import reputation
 from webapp.services.nodes.views import NodeView
-from webapp.web.filters import duration, money, span
+from webapp.web.formats import duration, money, span
 from webapp.web.node_words import many
 
 

@@ -20,7 +20,7 @@ from webapp.services.nodes.track_record import GivenShare, Weeks
 from webapp.services.nodes.views import NodeView
 from webapp.services.signing_keys import IssuedKey
 from webapp.web.current import db_session, services
-from webapp.web.filters import duration
+from webapp.web.formats import duration
 from webapp.web.key_states import key_state
 from webapp.web.node_prospects import Listing, Prospects, prospects_of
 from webapp.web.node_words import Guide, many, reputation_words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from webapp.domain.money import ZERO, Amount
 from webapp.models import Escrow, EscrowTransaction
-from webapp.web.filters import money
+from webapp.web.formats import money
 
 # kind of the audit trail -> title, icon, tone
 LOOKS = {

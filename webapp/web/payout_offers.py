@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from webapp.domain.payout_states import ON_EVIDENCE, UNCLAIMED, PayoutAction, state_of
 from webapp.services.payouts.foreign_payments import Evidence
 from webapp.services.payouts.inspection import RaiseOffer
-from webapp.web.filters import money
+from webapp.web.formats import money
 from webapp.web.payout_view import PayoutView
 
 # What each action asks for: nothing, a reason that the payee reads, or a rate; some on the evidence that was read.

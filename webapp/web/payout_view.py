@@ -21,7 +21,7 @@ from webapp.services.payouts.inspection import Inspection, inspect
 from webapp.services.payouts.queue import WAITING
 from webapp.services.payouts.transactions import UNSETTLED
 from webapp.web.current import db_session, services
-from webapp.web.filters import money
+from webapp.web.formats import money
 from webapp.web.wallet_words import batch_sentence
 
 

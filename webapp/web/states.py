@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from webapp.domain.said import said
+
 
 @dataclass(frozen=True, slots=True)
 class Look:
@@ -19,56 +21,56 @@ _LOOKS = {
     look.word: look
     for look in (
         # Escrows
-        Look("pending", "Pending", "circle", "waiting"),
-        Look("active", "Active", "half", "moving"),
-        Look("delivered", "Delivered", "box", "waiting"),
-        Look("disputed", "Disputed", "scales", "bad"),
-        Look("released", "Released", "done-circle", "good"),
-        Look("refunded", "Refunded", "refund", "back"),
-        Look("resolved", "Resolved", "split", "good"),
+        Look("pending", said("Pending"), "circle", "waiting"),
+        Look("active", said("Active"), "half", "moving"),
+        Look("delivered", said("Delivered"), "box", "waiting"),
+        Look("disputed", said("Disputed"), "scales", "bad"),
+        Look("released", said("Released"), "done-circle", "good"),
+        Look("refunded", said("Refunded"), "refund", "back"),
+        Look("resolved", said("Resolved"), "split", "good"),
         # Payouts and the transactions that carry them
-        Look("awaiting_approval", "Awaiting approval", "user", "waiting"),
-        Look("held", "Held", "lock", "waiting"),
-        Look("queued", "Queued", "clock", "waiting"),
-        Look("claimed", "Being sent", "clock", "moving"),
-        Look("signed", "Signed", "key", "moving"),
-        Look("broadcast", "On its way", "arrow-up", "moving"),
-        Look("confirmed", "Confirmed", "done-circle", "good"),
-        Look("failed", "Failed", "cross", "bad"),
-        Look("unknown", "Unknown", "help", "bad"),
-        Look("replaced", "Replaced", "refund", "plain"),
+        Look("awaiting_approval", said("Awaiting approval"), "user", "waiting"),
+        Look("held", said("Held"), "lock", "waiting"),
+        Look("queued", said("Queued"), "clock", "waiting"),
+        Look("claimed", said("Being sent"), "clock", "moving"),
+        Look("signed", said("Signed"), "key", "moving"),
+        Look("broadcast", said("On its way"), "arrow-up", "moving"),
+        Look("confirmed", said("Confirmed"), "done-circle", "good"),
+        Look("failed", said("Failed"), "cross", "bad"),
+        Look("unknown", said("Unknown"), "help", "bad"),
+        Look("replaced", said("Replaced"), "refund", "plain"),
         # Deposits
-        Look("seen", "Arriving", "clock", "waiting"),
-        Look("credited", "Credited", "done-circle", "good"),
-        Look("reversed", "Taken back", "refund", "bad"),
+        Look("seen", said("Arriving"), "clock", "waiting"),
+        Look("credited", said("Credited"), "done-circle", "good"),
+        Look("reversed", said("Taken back"), "refund", "bad"),
         # Deposits at an escrow's own address
-        Look("part", "A part of it", "half", "moving"),
-        Look("exact", "Paid", "done-circle", "good"),
-        Look("over", "Paid, with more", "done-circle", "good"),
-        Look("double", "Paid twice", "refund", "back"),
-        Look("late", "Too late", "refund", "back"),
+        Look("part", said("A part of it"), "half", "moving"),
+        Look("exact", said("Paid"), "done-circle", "good"),
+        Look("over", said("Paid, with more"), "done-circle", "good"),
+        Look("double", said("Paid twice"), "refund", "back"),
+        Look("late", said("Too late"), "refund", "back"),
         # Nodes
-        Look("healthy", "Healthy", "pulse", "good"),
-        Look("node_late", "Late", "clock", "waiting"),
-        Look("offline", "Offline", "circle", "plain"),
-        Look("suspended", "Suspended", "lock", "bad"),
+        Look("healthy", said("Healthy"), "pulse", "good"),
+        Look("node_late", said("Late"), "clock", "waiting"),
+        Look("offline", said("Offline"), "circle", "plain"),
+        Look("suspended", said("Suspended"), "lock", "bad"),
         # Airdrops, the shares of one, and changes of the fund's rules
-        Look("airdrop_snapshot", "Decided", "clock", "waiting"),
-        Look("airdrop_paying", "Being paid", "arrow-up", "moving"),
-        Look("airdrop_done", "Done", "done-circle", "good"),
-        Look("airdrop_abandoned", "Given up", "cross", "plain"),
-        Look("share_chosen", "Decided", "clock", "waiting"),
-        Look("share_credited", "Credited", "done-circle", "good"),
-        Look("share_paying", "On its way", "arrow-up", "moving"),
-        Look("share_paid", "Paid", "done-circle", "good"),
-        Look("share_failed", "Not paid", "cross", "bad"),
-        Look("rules_pending", "Announced", "clock", "waiting"),
-        Look("rules_in_force", "In force", "done-circle", "good"),
-        Look("rules_withdrawn", "Withdrawn", "cross", "plain"),
+        Look("airdrop_snapshot", said("Decided"), "clock", "waiting"),
+        Look("airdrop_paying", said("Being paid"), "arrow-up", "moving"),
+        Look("airdrop_done", said("Done"), "done-circle", "good"),
+        Look("airdrop_abandoned", said("Given up"), "cross", "plain"),
+        Look("share_chosen", said("Decided"), "clock", "waiting"),
+        Look("share_credited", said("Credited"), "done-circle", "good"),
+        Look("share_paying", said("On its way"), "arrow-up", "moving"),
+        Look("share_paid", said("Paid"), "done-circle", "good"),
+        Look("share_failed", said("Not paid"), "cross", "bad"),
+        Look("rules_pending", said("Announced"), "clock", "waiting"),
+        Look("rules_in_force", said("In force"), "done-circle", "good"),
+        Look("rules_withdrawn", said("Withdrawn"), "cross", "plain"),
         # Signing keys and sessions
-        Look("usable", "Usable", "key", "good"),
-        Look("expired", "Expired", "clock", "plain"),
-        Look("revoked", "Revoked", "cross", "plain"),
+        Look("usable", said("Usable"), "key", "good"),
+        Look("expired", said("Expired"), "clock", "plain"),
+        Look("revoked", said("Revoked"), "cross", "plain"),
     )
 }
 

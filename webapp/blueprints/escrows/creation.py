@@ -27,8 +27,7 @@ from webapp.models import CatalogueService, Escrow
 from webapp.services.funding_terms import DEPOSIT
 from webapp.services.wallet_ownership import list_wallets
 from webapp.web.current import db_session, services
-from webapp.web.escrow_view import percent
-from webapp.web.filters import duration
+from webapp.web.formats import duration, percent
 from webapp.web.guards import signed_in
 from webapp.web.htmx import done, render
 from webapp.web.presses import press_once
