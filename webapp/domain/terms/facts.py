@@ -50,7 +50,10 @@ class NodeResult:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """All of it. `revealed` has SHA-256 hashes of what was shown; `heights` when a height was first seen reached."""
+    """All of it. `revealed` has SHA-256 hashes of what was shown; `heights` when a height was first seen reached.
+
+    `supposed` are facts that a simulation takes to come at a moment.
+    """
 
     delivery: Delivery | None = None
     payer_approved_at: datetime | None = None
@@ -59,10 +62,16 @@ class Facts:
     attestations: tuple[Attestation, ...] = ()
     node_results: tuple[NodeResult, ...] = ()
     heights: Mapping[int, datetime] = field(default_factory=dict)
+    supposed: Mapping[Fact, datetime] = field(default_factory=dict)
 
 
 def moment_of(fact: Fact, facts: Facts) -> datetime | None:
     """The moment from which the fact holds; None while it does not."""
+    known = _known_moment_of(fact, facts)
+    return facts.supposed.get(fact) if known is None else known
+
+
+def _known_moment_of(fact: Fact, facts: Facts) -> datetime | None:
     match fact:
         case PayerApproves():
             return facts.payer_approved_at

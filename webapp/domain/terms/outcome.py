@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 
 from webapp.domain.fair_time import Pause
@@ -17,6 +17,9 @@ from webapp.domain.terms.facts import Facts
 from webapp.domain.terms.language import Height, SinceDelivery, Terms, Time
 from webapp.domain.terms.progress import Progress, history
 from webapp.domain.terms.truth import truth
+
+END_OF_TIME = datetime.max.replace(tzinfo=UTC)
+"""When all that comes by time alone has come."""
 
 
 class Decision(StrEnum):

@@ -7,18 +7,17 @@ not count on them, and on no height being ever reached.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from webapp.domain.exceptions import ValidationError
 from webapp.domain.terms import reasons
 from webapp.domain.terms.exploration import Kind, explore
 from webapp.domain.terms.facts import Facts
 from webapp.domain.terms.language import Terms
-from webapp.domain.terms.outcome import Decision, due, outcome
+from webapp.domain.terms.outcome import END_OF_TIME, Decision, due, outcome
 from webapp.domain.terms.progress import Progress
 from webapp.domain.terms.reading import FIELD
 
-END_OF_TIME = datetime.max.replace(tzinfo=UTC)
 _TREES = {Decision.RELEASE: f"{FIELD}.release_when", Decision.REFUND: f"{FIELD}.refund_when"}
 
 

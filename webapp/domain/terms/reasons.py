@@ -2,24 +2,11 @@
 
 from __future__ import annotations
 
-from functools import reduce
-
-from webapp.domain.clock import to_rfc3339
 from webapp.domain.said import said
 from webapp.domain.terms.exploration import ANOTHER_HASH, Witness
-from webapp.domain.terms.language import (
-    AgreeingResults,
-    AttestedBy,
-    Fact,
-    Height,
-    PayerApproves,
-    PreimageOf,
-    SinceDelivery,
-    Terms,
-    Time,
-    VerifierApproves,
-)
+from webapp.domain.terms.language import After, SinceDelivery, Terms, Time
 from webapp.domain.terms.outcome import Decision
+from webapp.domain.terms.phrases import in_utc, joined, phrase
 
 DUE_AT_ONCE = {
     Decision.RELEASE: said("is due at once: the provider would be paid before anything has happened"),
@@ -59,9 +46,9 @@ def contradiction(terms: Terms, witness: Witness) -> str:
 def _moment(when: Time | SinceDelivery | None) -> str | None:
     match when:
         case Time(at):
-            return said("at {time}", time=to_rfc3339(at))
+            return said("at {time}", time=in_utc(at))
         case SinceDelivery(hours):
-            return said("{hours} hours after the delivery", hours=hours)
+            return said("{hours} h after the delivery", hours=hours)
         case None:
             return None
 
@@ -69,15 +56,13 @@ def _moment(when: Time | SinceDelivery | None) -> str | None:
 def _course(terms: Terms, witness: Witness) -> str | None:
     """What somebody did in it: "the provider delivers and the payer approves". None if nobody did anything."""
     events = [_delivery(terms, witness)] if witness.progress.result_hash is not None else []
-    events += [_fact(each) for each in witness.situation.facts]
-    events += [_height(each) for each in witness.situation.heights[-1:]]
-    if not events:
-        return None
-    return reduce(lambda first, then: said("{first} and {then}", first=first, then=then), events)
+    events += [phrase(each) for each in witness.situation.facts]
+    events += [phrase(After(each)) for each in witness.situation.heights[-1:]]
+    return joined(events) if events else None
 
 
 def _delivery(terms: Terms, witness: Witness) -> str:
-    since = to_rfc3339(witness.delivered_after)
+    since = witness.delivered_after and in_utc(witness.delivered_after)
     delivered = witness.progress.result_hash
     if not terms.result_hashes:
         if since is None:
@@ -90,21 +75,3 @@ def _delivery(terms: Terms, witness: Witness) -> str:
     if since is None:
         return said("the provider delivers the result {hash}", hash=delivered)
     return said("the provider delivers the result {hash} at {since} or later", hash=delivered, since=since)
-
-
-def _fact(fact: Fact) -> str:
-    match fact:
-        case PayerApproves():
-            return said("the payer approves")
-        case VerifierApproves():
-            return said("the verifier approves")
-        case PreimageOf(sha256):
-            return said("the secret behind {sha256} is revealed", sha256=sha256)
-        case AttestedBy(key_id):
-            return said("the key {key_id} attests what is asked", key_id=key_id)
-        case AgreeingResults(count, nodes):
-            return said("{count} of {number} nodes agree", count=count, number=len(nodes))
-
-
-def _height(height: Height) -> str:
-    return said("block {height} is reached", height=str(height.height))
