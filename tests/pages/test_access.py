@@ -39,6 +39,8 @@ PAGES = {
     "/wallet/statement.json?wallet={wallet}": OWNER,
     "/wallet/payouts/{payout}": OWNER,
     "/wallet/payouts/{payout}/progress?seen=queued": OWNER,
+    "/wallet/addresses": EVERYBODY,
+    "/account/second-factor": EVERYBODY,
     "/fund": EVERYBODY,
     "/catalogue": EVERYBODY,
     "/catalogue?mine=yes&kind=image&text=x": EVERYBODY,

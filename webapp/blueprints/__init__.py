@@ -6,6 +6,7 @@ from flask_openapi3 import OpenAPI
 
 from webapp.blueprints import (
     account,
+    address_book,
     auth,
     catalogue,
     dashboard,
@@ -27,6 +28,7 @@ PAGES = (
     dashboard.bp,  # /
     escrows.bp,  # /escrows: list, new, one with its timeline and its buttons
     catalogue.bp,  # /catalogue: services, a new one, and one with its rules
+    address_book.bp,  # /wallet/addresses: names of addresses to send to
     wallets.bp,  # /wallet: balances, deposits, payouts, statement, withdrawal
     fund.bp,  # /fund: figures, airdrops, rules, files of all of it
     nodes.bp,  # /network: all nodes, a new one, and one with its health, reputation and prospects

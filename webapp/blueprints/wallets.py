@@ -9,6 +9,7 @@ from flask import Blueprint, Response, flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
+from webapp.blueprints.address_book import book
 from webapp.blueprints.forms.wallets import RedirectForm, WithdrawForm
 from webapp.blueprints.wallet_statements import latest_lines, statement_page, whole_statement
 from webapp.domain.exceptions import (
@@ -208,7 +209,12 @@ def _payout_page(found: Payout, status: int = 200, **forms: RedirectForm) -> Res
 
 
 def _payout_context(found: Payout, **forms: RedirectForm) -> dict[str, Any]:
-    return {"view": view_of(found), "redirect_form": RedirectForm(formdata=None)} | forms
+    context = {
+        "view": view_of(found),
+        "redirect_form": RedirectForm(formdata=None),
+        "saved": book().list_all(),
+    }
+    return context | forms
 
 
 def _page(wallet_id: int, partial: str | None = None, status: int = 200, **forms: WithdrawForm) -> Response:
@@ -239,6 +245,7 @@ def _page_context(wallet_id: int, **forms: WithdrawForm) -> dict[str, Any]:
         "payout_confirmations": wallet.payout_confirmations,
         "is_moving": bool(figures.incoming or figures.outgoing),
         "withdraw_form": WithdrawForm(formdata=None),
+        "saved": book().list_all(),
         "min_payout": wallet.min_payout,
         **_preview_context(wallet_id, forms["withdraw_form"].amount.data if forms else None, reach),
         **latest_lines(wallet_id),

@@ -1,5 +1,6 @@
 """Tables only: columns, keys, constraints. Importing this package makes every table known to the metadata."""
 
+from webapp.models.address_book import SavedAddress
 from webapp.models.airdrops import Airdrop, AirdropRecipient, AirdropSnapshot, AirdropWait, FundRuleChange
 from webapp.models.catalogue import CatalogueService
 from webapp.models.community_fund import CommunityFund
@@ -69,6 +70,7 @@ __all__ = [
     "Reconciliation",
     "RecoveryCode",
     "RequestNonce",
+    "SavedAddress",
     "SecondFactor",
     "SettlementOffer",
     "SigningKey",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flask_babel import lazy_gettext as _l
 from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
@@ -19,3 +20,12 @@ class RedirectForm(PageForm):
     """Another address for a payout that has not been taken up yet."""
 
     address = StringField("New address", [InputRequired("Enter an address"), Length(max=64)], [stripped])
+
+
+class SavedAddressForm(PageForm):
+    """An address for one's own book."""
+
+    label = StringField(_l("Name"), [InputRequired(_l("Enter a name"))], [stripped])
+    address = StringField(
+        _l("Address"), [InputRequired(_l("Enter an address"))], [stripped], id="saved-address"
+    )
