@@ -31,6 +31,7 @@ from webapp.web.formats import (
     signed_money,
     span,
 )
+from webapp.web.kept_names import kept_title, kept_word
 from webapp.web.states import state_look
 
 SHORT_ID_LENGTH = 16
@@ -125,6 +126,8 @@ def init_filters(app: Flask) -> None:
         span,
         file_size,
         media_name,
+        kept_title,
+        kept_word,
         state_look,
         first_error,
         field_attributes,
