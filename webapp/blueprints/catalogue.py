@@ -16,9 +16,9 @@ from webapp.models import CatalogueService
 from webapp.services.catalogue import Catalogue, ServiceFilter
 from webapp.services.wallet_ownership import list_wallets
 from webapp.web.current import db_session, services
-from webapp.web.escrow_view import wallet_name
 from webapp.web.guards import signed_in
 from webapp.web.htmx import done, render
+from webapp.web.parties import wallet_name
 
 PAGE_SIZE = 20
 bp = Blueprint("catalogue", __name__, url_prefix="/catalogue")

@@ -14,9 +14,9 @@ from webapp.models import Wallet
 from webapp.services import chain_reach, escrow_desk, operations_overview, wallet_queries, wallet_statement
 from webapp.services.wallet_ownership import list_wallets
 from webapp.web.current import db_session, services
-from webapp.web.escrow_view import wallet_name
 from webapp.web.guards import signed_in
 from webapp.web.htmx import render
+from webapp.web.parties import wallet_name
 from webapp.web.wallet_words import line_of
 
 bp = Blueprint("dashboard", __name__)

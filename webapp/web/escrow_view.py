@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from webapp.domain.clock import utcnow
@@ -19,6 +20,7 @@ from webapp.web.current import db_session, services
 from webapp.web.escrow_payment import PaymentView, payment_view
 from webapp.web.escrow_story import Happening, Reader, is_final, story
 from webapp.web.formats import money, percent
+from webapp.web.parties import is_reader, wallet_name
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +71,6 @@ def view_of(escrow: Escrow, parties: frozenset[Party]) -> EscrowView:
     )
 
 
-def wallet_name(wallet_id: int, actor: Actor) -> str:
-    """What a wallet is called to this reader."""
-    return "you" if wallet_id in actor.wallet_ids else f"wallet {wallet_id}"
-
-
 def _wallets(escrow: Escrow) -> tuple[int, int]:
     return escrow.payer_wallet_id, escrow.provider_wallet_id
 
@@ -110,33 +107,32 @@ class _Namer:
     wallets_of_keys: dict[str, int]
 
     def name(self, actor: str) -> str:
-        kind, _, identifier = actor.partition(":")
+        kind, _separator, identifier = actor.partition(":")
         if kind == "worker":
-            return "by itself"
+            return _("by itself")
         if kind == "user":
             return self._of_user(int(identifier))
         if kind == "key":
             return self._of_key(identifier)
-        return "by the service"
+        return _("by the service")
 
     def _of_user(self, user_id: int) -> str:
         if user_id == current_user.id:
-            return "by you"
-        return f"by {self._side(lambda wallet_id: self.owners.get(wallet_id) == user_id) or 'the staff'}"
+            return _("by you")
+        if self.owners.get(self.escrow.payer_wallet_id) == user_id:
+            return _("by the payer")
+        is_provider = self.owners.get(self.escrow.provider_wallet_id) == user_id
+        return _("by the provider") if is_provider else _("by the staff")
 
     def _of_key(self, key_id: str) -> str:
         if key_id == self.escrow.verifier_key_id:
-            return "by the verifier"
+            return _("by the verifier")
         owner = self.wallets_of_keys.get(key_id)
         if owner in current_user.actor.wallet_ids:
-            return "by your key"
-        side = self._side(lambda wallet_id: wallet_id == owner)
-        return f"by {side}’s key" if side else "by a key"
-
-    def _side(self, is_theirs) -> str:  # type: ignore[no-untyped-def]
-        if is_theirs(self.escrow.payer_wallet_id):
-            return "the payer"
-        return "the provider" if is_theirs(self.escrow.provider_wallet_id) else ""
+            return _("by your key")
+        if owner == self.escrow.payer_wallet_id:
+            return _("by the payer’s key")
+        return _("by the provider’s key") if owner == self.escrow.provider_wallet_id else _("by a key")
 
 
 def _namer(escrow: Escrow, trail: list[EscrowTransaction]) -> _Namer:
@@ -166,22 +162,31 @@ def _next_step(
 ) -> str:
     if escrow.status == Status.PENDING:
         if Party.PAYER in parties:
-            return "It begins when your payment has arrived. Until then it can be cancelled."
-        return f"It waits for the payment of {payer}. Nothing is to be done before it has arrived."
+            return _("It begins when your payment has arrived. Until then it can be cancelled.")
+        return _(
+            "It waits for the payment of %(payer)s. Nothing is to be done before it has arrived.", payer=payer
+        )
     if escrow.status == Status.ACTIVE:
         if Action.DELIVER in actions:
-            return f"{money(escrow.amount)} are locked for you. Do the work, then deliver its result."
+            return _(
+                "%(amount)s are locked for you. Do the work, then deliver its result.",
+                amount=money(escrow.amount),
+            )
         if Action.REFUND in actions and Party.PAYER in parties:
-            return "The deadline passed without a result."
-        return f"The money is locked until {provider} deliver{'' if provider == 'you' else 's'} the result."
+            return _("The deadline passed without a result.")
+        if is_reader(provider):
+            return _("The money is locked until you deliver the result.")
+        return _("The money is locked until %(provider)s delivers the result.", provider=provider)
     if escrow.status == Status.DELIVERED:
         if Action.RELEASE in actions:
-            return "The result is here. Check it, then release the money."
-        return f"The result is delivered; {payer} can release the money now."
+            return _("The result is here. Check it, then release the money.")
+        if is_reader(payer):
+            return _("The result is delivered; you can release the money now.")
+        return _("The result is delivered; %(payer)s can release the money now.", payer=payer)
     if escrow.status == Status.DISPUTED and Party.ARBITER in parties:
-        return "Read what is said on the timeline, then decide who gets the money."
+        return _("Read what is said on the timeline, then decide who gets the money.")
     if escrow.status == Status.DISPUTED:
-        return "An arbiter decides what becomes of the money."
+        return _("An arbiter decides what becomes of the money.")
     if not is_final(escrow, payouts):
-        return "Everybody is paid; the coins are on their way through the chain."
-    return "Nothing is left to do."
+        return _("Everybody is paid; the coins are on their way through the chain.")
+    return _("Nothing is left to do.")

@@ -113,6 +113,14 @@ def translated(text: str) -> str:
     return found.format_map(_shown_values(text.values)) if text.values else found
 
 
+def recalled(text: str | None) -> str:
+    """What was kept in the database as its English text: translated if it is a sentence of ours without values.
+
+    What people have written is returned as they wrote it.
+    """
+    return gettext(text) if text else ""
+
+
 def _shown_values(values: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _shown(value) for name, value in values.items()}
 

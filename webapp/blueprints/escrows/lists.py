@@ -23,10 +23,10 @@ from webapp.services import escrow_queries
 from webapp.services.escrow_queries import Whose
 from webapp.services.escrow_search import OPEN, EscrowSearch, Sort
 from webapp.web.current import db_session
-from webapp.web.escrow_view import wallet_name
 from webapp.web.exports import Row, whole_file
 from webapp.web.guards import signed_in
 from webapp.web.htmx import is_htmx, render
+from webapp.web.parties import wallet_name
 from webapp.web.states import state_look
 
 PAGE_SIZE = 20
