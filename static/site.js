@@ -85,9 +85,17 @@
     say(answer.querySelector(".message p")?.textContent || SERVER_FAILED);
   });
 
+  // The number of unread notices stands before the title, whatever has been swapped.
+  const countInTitle = () => {
+    const count = document.getElementById("notice-count")?.dataset.unread;
+    const title = document.title.replace(/^\(\d+\+?\) /, "");
+    document.title = count && count !== "0" ? `(${count}) ${title}` : title;
+  };
+
   // After a swap the reader stands where the answer is: at the errors, or at what holds the pressed button.
   document.addEventListener("htmx:afterSettle", (event) => {
     const root = event.detail.elt;
+    countInTitle();
     showCopyButtons(root.parentElement || root);
     if (root.closest("#messages")) return;
     const wanted = root.matches("[data-focus]") ? root : root.querySelector("[data-focus]");

@@ -53,6 +53,9 @@ PAGES = {
     "/network/new": EVERYBODY,
     "/network/nodes/{node}": EVERYBODY,
     "/network/nodes/nobody": NOWHERE,
+    "/notices": EVERYBODY,
+    "/notices?unread=yes": EVERYBODY,
+    "/notices/999999": NOWHERE,
 }
 
 

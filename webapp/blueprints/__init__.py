@@ -16,6 +16,7 @@ from webapp.blueprints import (
     language,
     live,
     nodes,
+    notices,
     operations,
     second_factor,
     solvency,
@@ -38,6 +39,7 @@ PAGES = (
     account.bp,  # /account: payout address, signing keys, sessions, password
     language.bp,  # /language: the choice of one
     second_factor.bp,  # /account/second-factor: authenticator, recovery codes
+    notices.bp,  # /notices: the inbox
     live.bp,  # /live: tells open pages what has changed
     health.bp,  # /health/live  /health/ready: for supervisors and load balancers
 )

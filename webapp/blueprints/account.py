@@ -14,10 +14,11 @@ from webapp.domain.exceptions import ValidationError
 from webapp.domain.money import Amount
 from webapp.domain.roles import Role, Scope
 from webapp.extensions import limiter
-from webapp.models import UserSession, Wallet
+from webapp.models import Wallet
 from webapp.services.signing_keys import IssuedKey
 from webapp.services.wallet_ownership import list_wallets, set_payout_address
 from webapp.web.current import db_session, services
+from webapp.web.devices import device_name
 from webapp.web.guards import signed_in
 from webapp.web.htmx import done, render
 from webapp.web.key_states import key_state
@@ -27,9 +28,6 @@ from webapp.web.step_up import confirmed, has_second_factor
 bp = Blueprint("account", __name__, url_prefix="/account")
 
 WRONG_PASSWORDS = "10 per 15 minutes"
-
-_BROWSERS = (("Edg/", "Edge"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
-_SYSTEMS = ("Android", "iPhone", "iPad", "Windows", "Mac OS", "Linux")
 
 
 @bp.get("")
@@ -143,8 +141,10 @@ def _context(**over: Any) -> dict[str, Any]:
         "wallets": [(wallet, payout_forms.get(wallet.id) or _payout_form(wallet)) for wallet in wallets],
         "keys": [(key, key_state(key)) for wallet in wallets for key in keys.list_for_wallet(wallet.id)],
         "issued": None,
-        "sessions": [(row, _device(row)) for row in browser_sessions().list_live(current_user.user)],
         "has_second_factor": has_second_factor(),
+        "sessions": [
+            (row, device_name(row.user_agent)) for row in browser_sessions().list_live(current_user.user)
+        ],
         "this_session_id": current_user.session_id,
         "min_payout": services().settings.wallet.min_payout,
     }
@@ -177,10 +177,3 @@ def _issue_key(form: SigningKeyForm) -> IssuedKey:
         spend_limit=Amount.parse(limit, field="spend_limit") if limit else None,
         expires_at=datetime.combine(last_day, time.max, UTC) if last_day else None,
     )
-
-
-def _device(row: UserSession) -> str:
-    """The browser and system of a session in two words, for recognising one's own."""
-    browser = next((name for sign, name in _BROWSERS if sign in row.user_agent), None)
-    system = next((name for name in _SYSTEMS if name in row.user_agent), None)
-    return " on ".join(part for part in (browser, system) if part) or "Unknown browser"

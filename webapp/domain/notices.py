@@ -11,6 +11,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from webapp.domain.roles import Role
+from webapp.domain.said import Said, said
 
 
 class Audience(StrEnum):
@@ -46,7 +47,7 @@ class Choice:
 
     name: str
     audience: Audience
-    label: str
+    label: Said
     is_in_inbox: bool = True
     is_by_mail: bool = True
     is_fixed: bool = False
@@ -54,27 +55,37 @@ class Choice:
 
 
 CHOICES = (
-    Choice("pays.delivered", Audience.PAYER, "A result to check and release", may_be_urgent=True),
-    Choice("pays.funded", Audience.PAYER, "Your payment for an escrow has arrived"),
-    Choice("pays.disputed", Audience.PAYER, "The provider disputes an escrow", may_be_urgent=True),
-    Choice("pays.ended", Audience.PAYER, "An escrow has ended"),
+    Choice("pays.delivered", Audience.PAYER, said("A result to check and release"), may_be_urgent=True),
+    Choice("pays.funded", Audience.PAYER, said("Your payment for an escrow has arrived")),
+    Choice("pays.disputed", Audience.PAYER, said("The provider disputes an escrow"), may_be_urgent=True),
+    Choice("pays.offer", Audience.PAYER, said("The provider offers to divide an escrow")),
+    Choice("pays.ended", Audience.PAYER, said("An escrow has ended")),
     Choice(
-        "pays.deadline", Audience.PAYER, "Your time to pay or to check is almost over", may_be_urgent=True
+        "pays.deadline",
+        Audience.PAYER,
+        said("Your time to pay or to check is almost over"),
+        may_be_urgent=True,
     ),
-    Choice("provides.new", Audience.PROVIDER, "A new escrow for you"),
-    Choice("provides.funded", Audience.PROVIDER, "An escrow for you has been paid for"),
-    Choice("provides.disputed", Audience.PROVIDER, "The payer disputes an escrow", may_be_urgent=True),
-    Choice("provides.ended", Audience.PROVIDER, "An escrow for you has ended"),
-    Choice("provides.deadline", Audience.PROVIDER, "Your time to deliver is almost over", may_be_urgent=True),
-    Choice("arbiter.dispute", Audience.ARBITER, "A dispute to decide", may_be_urgent=True),
-    Choice("operator.alert", Audience.OPERATOR, "An alert was raised", may_be_urgent=True),
-    Choice("money.deposit", Audience.EVERYBODY, "A deposit was credited"),
-    Choice("money.payout", Audience.EVERYBODY, "A payout has arrived, failed or is held back"),
-    Choice("money.airdrop", Audience.EVERYBODY, "A share of the community fund"),
+    Choice("provides.new", Audience.PROVIDER, said("A new escrow for you")),
+    Choice("provides.funded", Audience.PROVIDER, said("An escrow for you has been paid for")),
+    Choice("provides.disputed", Audience.PROVIDER, said("The payer disputes an escrow"), may_be_urgent=True),
+    Choice("provides.offer", Audience.PROVIDER, said("The payer offers to divide an escrow")),
+    Choice("provides.ended", Audience.PROVIDER, said("An escrow for you has ended")),
+    Choice(
+        "provides.deadline",
+        Audience.PROVIDER,
+        said("Your time to deliver is almost over"),
+        may_be_urgent=True,
+    ),
+    Choice("arbiter.dispute", Audience.ARBITER, said("A dispute to decide"), may_be_urgent=True),
+    Choice("operator.alert", Audience.OPERATOR, said("An alert was raised"), may_be_urgent=True),
+    Choice("money.deposit", Audience.EVERYBODY, said("A deposit was credited")),
+    Choice("money.payout", Audience.EVERYBODY, said("A payout has arrived, failed or is held back")),
+    Choice("money.airdrop", Audience.EVERYBODY, said("A share of the community fund")),
     Choice(
         "security",
         Audience.EVERYBODY,
-        "Log-ins, passwords, keys and frozen wallets",
+        said("Log-ins, passwords, keys and frozen wallets"),
         is_fixed=True,
         may_be_urgent=True,
     ),
@@ -82,7 +93,7 @@ CHOICES = (
 
 # With more of one kind than this at once for one reader, they are told together.
 TOLD_ONE_BY_ONE = 20
-TOLD_TOGETHER = "{count} times within a short while. The list shows them all."
+TOLD_TOGETHER = said("{count} times within a short while. The list shows them all.")
 
 # How long before a deadline its reader is reminded.
 REMINDERS = (timedelta(hours=24), timedelta(hours=4), timedelta(hours=1))

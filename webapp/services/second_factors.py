@@ -20,6 +20,7 @@ from webapp.domain.said import said
 from webapp.models import RecoveryCode, SecondFactor, User
 from webapp.models.compare_and_set import changes_one_row
 from webapp.models.insert_once import insert_once
+from webapp.services.notices import security
 from webapp.services.secret_box import SecretBox
 from webapp.services.unit_of_work import unit_of_work
 
@@ -81,6 +82,7 @@ class SecondFactors:
             if not self._takes_step(factor, code):
                 raise ValidationError.of("code", said("is not the code that your authenticator shows now"))
             factor.confirmed_at = utcnow()
+            security.tell(self._session, user.id, "security.second_factor")
             return self._new_recovery_codes(user.id)
 
     def verify(self, user_id: int, code: str) -> bool:
@@ -97,6 +99,7 @@ class SecondFactors:
         with unit_of_work(self._session):
             if self._session.scalars(self._confirmed(user_id).with_for_update()).first() is None:
                 raise ConflictError(said("the second factor is off"))
+            security.tell(self._session, user_id, "security.second_factor")
             return self._new_recovery_codes(user_id)
 
     def codes_left(self, user_id: int) -> int:
@@ -111,6 +114,7 @@ class SecondFactors:
         with unit_of_work(self._session):
             self._session.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user_id))
             self._session.execute(delete(SecondFactor).where(SecondFactor.user_id == user_id))
+            security.tell(self._session, user_id, "security.second_factor")
 
     def _confirmed(self, user_id: int):  # type: ignore[no-untyped-def]
         return select(SecondFactor).where(

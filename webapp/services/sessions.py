@@ -53,6 +53,13 @@ class Sessions:
                 security.tell(self._session, user.id, "security.log_in", new_device, Subject.SESSIONS)
         return token
 
+    def is_first(self, user: User) -> bool:
+        """Whether the user has never had a session. Those of old accounts are forgotten: they have had one."""
+        if utcnow() - user.created_at >= ABSOLUTE_LIFETIME:
+            return False
+        mine = select(UserSession.id).where(UserSession.user_id == user.id).limit(1)
+        return self._session.execute(mine).first() is None
+
     def find(self, token: str, *, is_used: bool = True) -> UserSession | None:
         """The live session of a token; None when revoked, expired or unknown. Using it refreshes its idle clock."""
         statement = select(UserSession).where(UserSession.token_hash == _hash(token))

@@ -13,6 +13,7 @@ from webapp.web import (
     htmx,
     language,
     navigation,
+    notices,
     sessions,
     static_files,
 )
@@ -28,5 +29,6 @@ def init_web(app: Flask) -> None:
     htmx.init_htmx(app)
     navigation.init_navigation(app)
     guards.init_guards(app)
+    notices.init_notices(app)
     errors.init_errors(app)
     headers.init_headers(app)

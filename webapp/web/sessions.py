@@ -20,6 +20,7 @@ from webapp.models import User, UserSession
 from webapp.services.sessions import Sessions
 from webapp.services.wallet_ownership import actor_of_person
 from webapp.web.current import db_session, services
+from webapp.web.devices import new_device
 from webapp.web.guards import login_url
 from webapp.web.language import browser_choice, keep_browser_choice
 from webapp.web.live import is_live
@@ -75,7 +76,10 @@ def log_in(user: User) -> None:
     """Open a session for the user in this browser. What the cookie held before is dropped, its CSRF token too."""
     sessions = browser_sessions()
     token = sessions.open(
-        user, ip_address=request.remote_addr or "", user_agent=request.headers.get("User-Agent", "")
+        user,
+        ip_address=request.remote_addr or "",
+        user_agent=request.headers.get("User-Agent", ""),
+        new_device=new_device(sessions, user),
     )
     language = browser_choice()
     session.clear()

@@ -27,19 +27,23 @@ class Audience:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Something is not what it was. `topic` is `escrow-<id>`, `payout-<id>`, `wallet-<id>`, `fund` or `again`.
+    """Something is not what it was. `topic` is `escrow-<id>`, `payout-<id>`, `wallet-<id>`, `notices-<user id>`,
+    `fund` or `again`.
 
-    It concerns the owners of `wallet_ids`; staff, or whoever is logged in, only if it says so.
+    It concerns the owners of `wallet_ids` and the user `user_id`; staff, or whoever is logged in, only if it says so.
     """
 
     topic: str
     wallet_ids: frozenset[int] = frozenset()
+    user_id: int | None = None
     is_for_staff: bool = False
     is_for_everybody: bool = False
 
     def concerns(self, audience: Audience) -> bool:
         """Whether this audience may hear of it."""
         if self.is_for_everybody or (self.is_for_staff and audience.is_staff):
+            return True
+        if self.user_id is not None and self.user_id == audience.user_id:
             return True
         return not self.wallet_ids.isdisjoint(audience.wallet_ids)
 
@@ -57,6 +61,11 @@ def of_wallet(wallet_id: int) -> Change:
 def of_payout(payout_id: UUID, wallet_id: int) -> Change:
     """A payout out of a wallet, for the wallet's owner."""
     return Change(f"payout-{payout_id}", frozenset({wallet_id}))
+
+
+def of_notices(user_id: int) -> Change:
+    """What somebody is told, for themselves: that there is something new, and not what."""
+    return Change(f"notices-{user_id}", user_id=user_id)
 
 
 OF_FUND = Change("fund", is_for_everybody=True)

@@ -1,7 +1,7 @@
 """Finding out what has been committed since one looked last, in a fixed number of queries.
 
-Escrows and money show in rows that are only ever added: the audit trail and the journal. What is on its way through
-the chain changes without either, so the payouts and deposits that are not final are compared with what they were.
+Escrows, money and notices show in rows that are added: the audit trail, the journal, the inboxes. What is on its way
+through the chain changes without these, so payouts and deposits that are not final are compared with what they were.
 """
 
 from __future__ import annotations
@@ -15,8 +15,16 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp.domain import accounts
 from webapp.domain.payout_states import FINAL, STATES
-from webapp.models import ChainTransaction, Deposit, Escrow, EscrowTransaction, Payout, Posting
-from webapp.services.live.changes import OF_EVERYTHING, OF_FUND, Change, of_escrow, of_payout, of_wallet
+from webapp.models import ChainTransaction, Deposit, Escrow, EscrowTransaction, Notice, Payout, Posting
+from webapp.services.live.changes import (
+    OF_EVERYTHING,
+    OF_FUND,
+    Change,
+    of_escrow,
+    of_notices,
+    of_payout,
+    of_wallet,
+)
 
 # With more news than this at once, everybody looks at everything again.
 MANY = 500
@@ -66,16 +74,18 @@ class Reader:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._trail, self._postings = NewRows(EscrowTransaction.id), NewRows(Posting.id)
+        self._notices = NewRows(Notice.id)
         self._moving: Moving = {}
         with connection.begin():
             self._trail.start(connection)
             self._postings.start(connection)
+            self._notices.start(connection)
         self.read()
 
     def read(self) -> set[Change]:
         """What has changed since the last call, in a transaction that is ended afterwards."""
         with self._connection.begin():
-            found = set(self._escrows()) | set(self._money())
+            found = set(self._escrows()) | set(self._money()) | set(self._told())
             moving = _on_their_way(self._connection)
         # What has moved is in only one of the two, or in both with another state.
         for _, (concerned, _state) in self._moving.items() ^ moving.items():
@@ -111,6 +121,17 @@ class Reader:
                 yield of_wallet(part[1])
             elif account == accounts.FUND:
                 yield OF_FUND
+
+    def _told(self) -> Iterator[Change]:
+        statement = select(Notice.id, Notice.user_id).where(self._notices.condition())
+        rows = self._connection.execute(statement.limit(MANY + 1)).all()
+        if len(rows) > MANY:
+            self._notices.skip(self._connection)
+            yield OF_EVERYTHING
+            return
+        self._notices.saw([row.id for row in rows])
+        for user_id in {row.user_id for row in rows}:
+            yield of_notices(user_id)
 
 
 def _on_their_way(connection: Connection) -> Moving:

@@ -86,6 +86,10 @@ class TrailReader:
                 yield provider, "provides.disputed", row.amount, None
                 for arbiter in arbiters:
                     yield arbiter, "arbiter.dispute", row.amount, None
+            case "offered" | "offer_declined":
+                what = "offer" if row.kind == "offered" else row.kind
+                yield payer, f"pays.{what}", row.amount, None
+                yield provider, f"provides.{what}", row.amount, None
             case "released":
                 yield payer, "pays.released", row.amount, None
                 yield provider, "provides.released", row.provider_amount, None
