@@ -131,7 +131,6 @@ class _Explorer:
         self._note(Kind.REFUNDED, reached & refund, progress, stretch, passed)
         if stretch.end is None if is_last is None else is_last:
             self._note(Kind.STRANDED, entering & undecided, progress, stretch, passed)
-            return 0
         return reached & undecided
 
     def _note(

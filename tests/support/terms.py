@@ -1,0 +1,147 @@
+"""Random terms that hold up, and random histories of escrows with them, for Hypothesis.
+
+Everything happens on one grid of half hours, so that moments coincide as often as can be.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+from hypothesis import strategies as st
+
+from webapp.domain.exceptions import ValidationError
+from webapp.domain.fair_time import Pause
+from webapp.domain.terms.facts import Attestation, Delivery, Facts, NodeResult
+from webapp.domain.terms.language import (
+    After,
+    AgreeingResults,
+    AllOf,
+    AnyOf,
+    AtLeast,
+    AttestedBy,
+    Before,
+    Condition,
+    DeliveredWithin,
+    Height,
+    Leaf,
+    Not,
+    PayerApproves,
+    PreimageOf,
+    ProviderSignsResult,
+    ResultHashIs,
+    SinceDelivery,
+    Terms,
+    Time,
+    VerifierApproves,
+)
+from webapp.domain.terms.limits import size_complaint
+from webapp.domain.terms.proof import Proof, prove
+
+START = datetime(2030, 1, 1, tzinfo=UTC)
+HASHES = ("ab" * 32, "cd" * 32)
+NODES = ("a", "b", "c")
+LOW, HIGH = 10, 20
+LAST_HOUR = 16
+LONGEST_HISTORY_HOURS = 40
+
+
+def hour(number: float) -> datetime:
+    """So many hours after the creation."""
+    return START + timedelta(hours=number)
+
+
+def moments(last: int = LONGEST_HISTORY_HOURS) -> st.SearchStrategy[datetime]:
+    """The grid, from the creation on."""
+    return st.integers(0, 2 * last).map(lambda halves: hour(halves / 2))
+
+
+_times = st.integers(1, LAST_HOUR - 1).map(lambda number: Time(hour(number)))
+_whens = _times | st.integers(1, 6).map(SinceDelivery) | st.sampled_from([Height(LOW), Height(HIGH)])
+_LEAVES: st.SearchStrategy[Leaf] = st.one_of(
+    st.just(PayerApproves()),
+    st.just(VerifierApproves()),
+    st.just(ProviderSignsResult()),
+    st.sampled_from(HASHES).map(ResultHashIs),
+    st.just(PreimageOf(HASHES[0])),
+    st.just(AttestedBy("key", '{"const":true}')),
+    st.sampled_from([AgreeingResults(2, NODES), AgreeingResults(2, NODES[:2])]),
+    _times.map(DeliveredWithin),
+    _whens.map(After),
+    _whens.map(Before),
+)
+
+
+def conditions() -> st.SearchStrategy[Condition]:
+    """Trees of any shape, of a few leaves."""
+
+    def grown(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
+        several = st.lists(inner, min_size=1, max_size=3).map(tuple)
+        return st.one_of(
+            several.map(AllOf),
+            several.map(AnyOf),
+            several.flatmap(lambda of: st.integers(1, len(of)).map(lambda count: AtLeast(count, of))),
+            inner.map(Not),
+        )
+
+    return st.recursive(_LEAVES, grown, max_leaves=6)
+
+
+_TREES = conditions()
+_SHAPES = st.tuples(st.integers(0, 2), st.booleans(), st.integers(0, 2))
+
+
+@st.composite
+def any_terms(draw: st.DrawFn) -> Terms:
+    """Terms within the limits. Many hold up: one side is due at the end of all, and the other one not with it."""
+    first, second = draw(_TREES), draw(_TREES)
+    how_it_ends, is_exclusive, sides = draw(_SHAPES)
+    end = After(Time(hour(LAST_HOUR)))
+    ending = (AnyOf((first, end)), end, first)[how_it_ends]
+    other = AllOf((second, Not(first))) if is_exclusive else second
+    release, refund = ((ending, other), (other, ending), (ending, None))[sides]
+    terms = Terms(START, release, refund)
+    return terms if size_complaint(terms) is None else Terms(START, end)
+
+
+def proof_of(terms: Terms) -> Proof | None:
+    """None for terms that are refused."""
+    try:
+        return prove(terms)
+    except ValidationError:
+        return None
+
+
+def sound_terms() -> st.SearchStrategy[Terms]:
+    """Terms that hold up."""
+    return any_terms().filter(lambda terms: proof_of(terms) is not None)
+
+
+_MAYBE = st.none() | moments()
+_DELIVERIES = st.builds(Delivery, st.sampled_from([*HASHES, "ef" * 32]), moments())
+_ATTESTATIONS = st.builds(Attestation, st.just("key"), st.booleans(), moments())
+_RESULTS = st.builds(NodeResult, st.sampled_from(NODES), st.sampled_from(HASHES), moments())
+_HEIGHTS = st.lists(moments(), max_size=2).map(
+    lambda found: dict(zip((LOW, HIGH), sorted(found), strict=False))
+)
+
+
+def histories() -> st.SearchStrategy[Facts]:
+    """Whatever people, nodes and the chain may do, at any moments."""
+    return st.builds(
+        Facts,
+        delivery=st.none() | _DELIVERIES,
+        payer_approved_at=_MAYBE,
+        verifier_approved_at=_MAYBE,
+        revealed=st.dictionaries(st.just(HASHES[0]), moments()),
+        attestations=st.lists(_ATTESTATIONS, max_size=2).map(tuple),
+        node_results=st.lists(_RESULTS, max_size=4).map(tuple),
+        heights=_HEIGHTS,
+    )
+
+
+@st.composite
+def outages(draw: st.DrawFn) -> list[Pause]:
+    """A few, which do not overlap; some begin before the escrow."""
+    ends = sorted(draw(st.sets(st.integers(-4, 60), max_size=6)))
+    return [Pause(hour(first / 2), hour(last / 2)) for first, last in list(pairwise(ends))[::2]]
