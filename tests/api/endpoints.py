@@ -6,12 +6,13 @@ import base64
 import hashlib
 import uuid
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import select
 
 from tests.api.conftest import ADDRESS, World
+from tests.api.endpoint import Endpoint, Request
+from tests.api.terms_endpoints import TERMS_ENDPOINTS
 from tests.support.money import fill_fund
 from tests.support.people import make_node, make_person, signature
 from tests.support.signing import Program
@@ -20,27 +21,6 @@ from webapp.models import Airdrop
 from webapp.services.airdrops.manual import ManualAirdrops
 from webapp.services.node_registry import RegisteredNode
 from webapp.services.nodes.challenges import sign_challenge
-
-
-@dataclass(frozen=True)
-class Request:
-    """Something that the program may ask."""
-
-    program: Program
-    path: str
-    body: dict[str, Any] | None = None
-
-
-@dataclass(frozen=True)
-class Endpoint:
-    """`request` makes one that works. A stranger who sends it gets `to_strangers`; None: it is not about anybody."""
-
-    name: str
-    method: str
-    scope: Scope
-    request: Callable[[World], Request]
-    status: int = 200
-    to_strangers: int | None = 404
 
 
 def _create(world: World) -> Request:
@@ -255,6 +235,7 @@ OFFER_ENDPOINTS = (
 )
 
 ENDPOINTS = (
+    *TERMS_ENDPOINTS,
     *SERVICE_ENDPOINTS,
     *OFFER_ENDPOINTS,
     *NODE_ENDPOINTS,

@@ -21,7 +21,7 @@ FIELDS = [
     "resolved_community_amount", "refunded_amount", "payer_wallet_id", "provider_wallet_id", "service_name", "task_id",
     "metadata", "provider_node_id", "verifier_key_id", "expected_result_hash", "result_hash",
     "funding", "fund_by", "deposited_amount", "deposit_address", "payment_uri", "refund_address", "deposits",
-    "accept_by", "expires_at", "created_at", "updated_at", "released_at", "refunded_at", "links",
+    "terms", "accept_by", "expires_at", "created_at", "updated_at", "released_at", "refunded_at", "links",
 ]  # fmt: skip
 
 on_sqlite = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)

@@ -18,6 +18,7 @@ from webapp.domain.exceptions import InvalidAmountError, NotFoundError, Validati
 from webapp.domain.money import Amount
 from webapp.domain.numbers import LARGEST_NUMBER
 from webapp.domain.reasons import checked_reason
+from webapp.domain.said import said
 from webapp.models import Escrow, Node, SigningKey, Wallet
 from webapp.services.funding_terms import DEPOSIT, FundingReader, FundingTerms
 from webapp.services.terms.creation import ProvenTerms, complaints_about_names, read_and_prove
@@ -118,9 +119,9 @@ class TermsReader:
     ) -> ProvenTerms | None:
         """Terms of its own. They say when it ends, and count from its creation, so it has to have its money by then."""
         if expires_at is not None:
-            self._complaints["expires_at"] = "must be left out: the terms say when the escrow ends"
+            self._complaints["expires_at"] = said("must be left out: the terms say when the escrow ends")
         if funding == DEPOSIT:
-            self._complaints["funding"] = "must be from the balance: the terms count from the creation"
+            self._complaints["funding"] = said("must be from the balance: the terms count from the creation")
         try:
             own = read_and_prove(self._session, self._all_settings, document, self._now)
         except ValidationError as error:

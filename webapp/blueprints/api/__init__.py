@@ -10,6 +10,7 @@ from flask_openapi3_swagger.templates import swagger_html_string  # type: ignore
 
 from webapp.blueprints.api import (
     community_fund,
+    escrow_terms,
     escrows,
     evidence,
     nodes,
@@ -25,6 +26,7 @@ from webapp.extensions import csrf
 from webapp.web.json_bodies import ExactJsonProvider, JsonRequest, require_json_object
 
 BLUEPRINTS = (
+    escrow_terms.bp,
     escrows.bp,
     offers.bp,
     evidence.bp,

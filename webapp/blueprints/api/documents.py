@@ -14,6 +14,7 @@ from webapp.blueprints.api.schemas import (
     PayoutDocument,
     WalletDocument,
 )
+from webapp.blueprints.api.terms_documents import TermsDocument, bare_terms, terms_document
 from webapp.domain.clock import to_rfc3339, utcnow
 from webapp.domain.escrow_states import Action, Terms, allowed_actions
 from webapp.domain.money import Amount
@@ -23,6 +24,8 @@ from webapp.services.deposits.depth import confirmations_needed
 from webapp.services.downtime import fair_terms
 from webapp.services.escrow_manager import EscrowManager
 from webapp.services.escrow_payments import UNJUDGED, Payments, payments_of, request_of
+from webapp.services.terms.outlook import outlook
+from webapp.services.terms.records import terms_of_all
 from webapp.services.wallet_queries import WalletOverview
 from webapp.web.current import db_session, services
 
@@ -34,12 +37,24 @@ _ACTIONS = {
 }
 
 
+def escrow_document(escrow: Escrow, manager: EscrowManager, actor: Actor) -> EscrowDocument:
+    """One escrow as this actor sees it, with what holds of its own terms, if it has any."""
+    (document,) = escrow_documents([escrow], manager, actor)
+    if escrow.has_own_terms:
+        document.terms = terms_document(outlook(db_session(), services().settings, escrow))
+    return document
+
+
 def escrow_documents(escrows: Sequence[Escrow], manager: EscrowManager, actor: Actor) -> list[EscrowDocument]:
     """Escrows as this actor sees them."""
+    terms = terms_of_all(db_session(), escrows)
     payments = payments_of(db_session(), escrows)
     deposits = [deposit for each in payments.values() for deposit in each.deposits]
     needed = confirmations_needed(db_session(), services().settings.wallet, deposits) if deposits else {}
-    return [_escrow_document(escrow, manager, actor, payments.get(escrow.id), needed) for escrow in escrows]
+    return [
+        _escrow_document(escrow, manager, actor, payments.get(escrow.id), needed, bare_terms(escrow, terms))
+        for escrow in escrows
+    ]
 
 
 def _escrow_document(
@@ -48,6 +63,7 @@ def _escrow_document(
     actor: Actor,
     payments: Payments | None,
     needed: Mapping[int, int],
+    own_terms: TermsDocument | None,
 ) -> EscrowDocument:
     terms = fair_terms(db_session(), services().settings, escrow)
     is_payer = escrow.payer_wallet_id in actor.wallet_ids
@@ -70,6 +86,7 @@ def _escrow_document(
         expected_result_hash=escrow.expected_result_hash,
         result_hash=escrow.result_hash,
         **_funding(escrow, terms, payments, is_payer, needed),
+        terms=own_terms,
         accept_by=to_rfc3339(escrow.accept_by),
         expires_at=_moment(escrow.expires_at),
         created_at=_moment(escrow.created_at),

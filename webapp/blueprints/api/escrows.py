@@ -7,7 +7,7 @@ from typing import Any
 from flask import Response, url_for
 from flask_openapi3 import APIBlueprint, Tag
 
-from webapp.blueprints.api.documents import escrow_documents, event_document
+from webapp.blueprints.api.documents import escrow_document, escrow_documents, event_document
 from webapp.blueprints.api.escrow_filter import EscrowFilter
 from webapp.blueprints.api.operations import (
     answer,
@@ -96,7 +96,7 @@ def deliver(path: EscrowPath, header: IdempotencyHeader, body: Delivery) -> Resp
         EscrowDocument,
         changes=True,
         description="For the payer or the verifier. Without a delivery before it, `result_hash` and "
-        "`provider_signature` are needed.",
+        "`provider_signature` are needed. Under terms of its own this is an approval: `terms` say what is missing.",
     ),
 )
 @takes_results
@@ -203,4 +203,4 @@ def _manager() -> EscrowManager:
 
 
 def _document(escrow: Escrow, manager: EscrowManager) -> EscrowDocument:
-    return escrow_documents([escrow], manager, current_actor())[0]
+    return escrow_document(escrow, manager, current_actor())

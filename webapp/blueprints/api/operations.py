@@ -15,6 +15,7 @@ from webapp.domain.roles import Scope
 from webapp.services import idempotency
 from webapp.services.idempotency import StoredAnswer
 from webapp.web.current import db_session
+from webapp.web.due_terms import settling_what_is_due
 from webapp.web.errors import PROBLEM_MIMETYPE
 from webapp.web.signed_requests import current_actor
 
@@ -105,7 +106,8 @@ def answer_once(header: IdempotencyHeader, effect: Callable[[], StoredAnswer]) -
     """Run a change, once for each Idempotency-Key, and answer it."""
     same = idempotency.request_hash(request.method, request.full_path, request.get_json(silent=True))
     key = header.idempotency_key
-    stored = idempotency.run(db_session(), current_actor().principal, key, same, effect)
+    with settling_what_is_due():
+        stored = idempotency.run(db_session(), current_actor().principal, key, same, effect)
     response = Response(stored.body, status=stored.status, mimetype=_JSON)
     if stored.location is not None:
         response.headers["Location"] = stored.location

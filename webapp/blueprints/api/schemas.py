@@ -21,6 +21,7 @@ from webapp.blueprints.api.fields import (
     Text,
     WalletId,
 )
+from webapp.blueprints.api.terms_documents import TermsDocument
 from webapp.domain.escrow_states import Status
 from webapp.services.idempotency import FIELD, MAX_KEY_LENGTH
 
@@ -124,6 +125,11 @@ class NewEscrow(RequestPart):
         "in the payer's balance",
         examples=[ADDRESS],
     )
+    terms: dict[str, Any] | None = Field(
+        None,
+        description="Instead of the usual ones, `release_when` and `refund_when`. They say when it ends, so that "
+        "`expires_at` is left out. `POST /escrow/simulate` tries them out.",
+    )
 
 
 class Refund(RequestPart):
@@ -190,6 +196,7 @@ class EscrowDocument(Answer):
     )
     refund_address: str | None
     deposits: list[EscrowDeposit] | None = Field(description="Everything that was sent to the address")
+    terms: TermsDocument | None = Field(description="Its own terms; null where the usual ones apply")
     accept_by: MomentOut | None = Field(description="When a delivery counts as accepted")
     expires_at: MomentOut = Field(examples=[MOMENT])
     created_at: MomentOut

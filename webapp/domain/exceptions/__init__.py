@@ -7,6 +7,7 @@ DuxosError
 ├── NotFoundError                   no such thing, or not yours to see
 ├── ConflictError                   the thing is not in a state that allows this
 │   ├── EscrowStateError            the escrow has moved on; carries its present status
+│   │   └── TermsDecidedError       its own terms have decided; what they decided is due
 │   ├── OfferStateError             the offer is not the one that was seen, or stands no more
 │   ├── PayoutStateError            the payout has moved on
 │   └── IdempotencyConflictError    the first request with this key is still running
@@ -81,6 +82,7 @@ from webapp.domain.exceptions.service import (
     ScopeError,
     SignatureError,
     SpendLimitError,
+    TermsDecidedError,
     TransactionError,
     ValidationError,
 )
@@ -118,6 +120,7 @@ __all__ = [
     "SignatureError",
     "SigningIncompleteError",
     "SpendLimitError",
+    "TermsDecidedError",
     "TransactionError",
     "TransactionTooLargeError",
     "ValidationError",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from webapp.domain.said import said
 
 
@@ -77,6 +79,17 @@ class OfferStateError(ConflictError):
 
     slug = "offer-state"
     title = "The offer is not open any more"
+
+
+class TermsDecidedError(EscrowStateError):
+    """The terms of the escrow have decided, and what they decided is due; nothing else counts any more."""
+
+    slug = "escrow-decided"
+    title: str = said("The terms of the escrow have decided")
+
+    def __init__(self, detail: str, *, current_status: str, escrow_id: uuid.UUID) -> None:
+        super().__init__(detail, current_status=current_status)
+        self.escrow_id = escrow_id
 
 
 class PayoutStateError(ConflictError):

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from webapp.config import Settings
 from webapp.domain.exceptions import ValidationError
+from webapp.domain.said import said
 from webapp.domain.terms.language import AgreeingResults, AttestedBy, Terms, VerifierApproves
 from webapp.domain.terms.proof import Proof, prove
 from webapp.domain.terms.reading import FIELD, read_terms
@@ -36,7 +37,9 @@ def read_and_prove(
     proof = prove(terms)
     most = settings.escrow.max_deadline_hours
     if proof.latest_end > created_at + timedelta(hours=most):
-        raise ValidationError.of(FIELD, f"must end within {most} hours, whatever anybody does")
+        raise ValidationError.of(
+            FIELD, said("must end within {most} hours, whatever anybody does", most=most)
+        )
     return ProvenTerms(terms, proof)
 
 
@@ -47,7 +50,7 @@ def complaints_about_names(
     found = dict[str, str]()
     for leaf in terms.leaves:
         if isinstance(leaf, VerifierApproves) and not verifier_key_id:
-            found["verifier_key_id"] = "is needed: the terms ask for the verifier’s approval"
+            found["verifier_key_id"] = said("is needed: the terms ask for the verifier’s approval")
         elif isinstance(leaf, AttestedBy):
             found |= _about_key(session, leaf.key_id, provider_wallet_id, now)
         elif isinstance(leaf, AgreeingResults):
@@ -58,14 +61,22 @@ def complaints_about_names(
 def _about_key(session: Session, key_id: str, provider_wallet_id: int, now: datetime) -> dict[str, str]:
     key = session.get(SigningKey, key_id, populate_existing=True)
     if key is None or not key.is_usable(now):
-        return {f"{FIELD}.attested_by": f"{key_id} is not a key that works"}
+        return {f"{FIELD}.attested_by": said("{key} is not a key that works", key=key_id)}
     provider = session.get(Wallet, provider_wallet_id)
     if provider is not None and key.wallet.user_id == provider.user_id:
-        return {f"{FIELD}.attested_by": f"{key_id} belongs to the provider, who would attest its own work"}
+        return {
+            f"{FIELD}.attested_by": said(
+                "{key} belongs to the provider, who would attest its own work", key=key_id
+            )
+        }
     return {}
 
 
 def _about_nodes(session: Session, node_ids: tuple[str, ...]) -> dict[str, str]:
     active = set(session.scalars(select(Node.id).where(Node.id.in_(node_ids), Node.status == "active")))
     missing = [node_id for node_id in node_ids if node_id not in active]
-    return {f"{FIELD}.agreeing_results": f"there is no active node {', '.join(missing)}"} if missing else {}
+    return (
+        {f"{FIELD}.agreeing_results": said("there is no active node {nodes}", nodes=", ".join(missing))}
+        if missing
+        else {}
+    )

@@ -27,6 +27,7 @@ from webapp.domain.exceptions import (
 )
 from webapp.domain.money import ZERO
 from webapp.domain.roles import WORKER, Actor, Scope
+from webapp.domain.said import said
 from webapp.domain.terms.facts import statement_faults
 from webapp.domain.terms.language import AttestedBy, Fact, PayerApproves, PreimageOf, VerifierApproves
 from webapp.domain.terms.outcome import Decision
@@ -46,7 +47,7 @@ MAX_PREIMAGE_BYTES = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class Entry:
     """A fact as it is kept."""
 
     kind: str
@@ -105,13 +106,13 @@ class TermsInForce:
             escrow, judged, now = self._open(escrow_id)
             kinds = self._approvals(self._moves.parties(escrow))
             if not kinds:
-                raise PermissionDeniedError("only the payer or the verifier may approve")
+                raise PermissionDeniedError(said("only the payer or the verifier may approve"))
             asked = [kind for leaf, kind in kinds.items() if leaf in judged.terms.facts]
             if not asked:
-                raise ConflictError("the terms of the escrow do not ask for your approval")
+                raise ConflictError(said("the terms of the escrow do not ask for your approval"))
             for kind in asked:
                 by = {"by": kind.partition("_")[0]}
-                self._add(escrow, Said(kind, "", {}), "approved", by, now)
+                self._add(escrow, Entry(kind, "", {}), "approved", by, now)
             self.settle(escrow)
         return escrow
 
@@ -134,9 +135,9 @@ class TermsInForce:
         with unit_of_work(self._session):
             escrow, judged, now = self._open(escrow_id)
             if PreimageOf(sha256) not in judged.terms.facts:
-                raise ValidationError.of("preimage", "is not the secret that the terms ask for")
+                raise ValidationError.of("preimage", said("is not the secret that the terms ask for"))
             shown = {"sha256": sha256, "preimage": data.hex()}
-            self._add(escrow, Said(judging.PREIMAGE, sha256, shown), "revealed", shown, now)
+            self._add(escrow, Entry(judging.PREIMAGE, sha256, shown), "revealed", shown, now)
             self.settle(escrow)
         return escrow
 
@@ -152,15 +153,15 @@ class TermsInForce:
             own = [leaf for leaf in leaves if leaf.key_id in self._actor.key_ids]
             if not own:
                 raise PermissionDeniedError(
-                    "the terms of the escrow do not ask for an attestation of this key"
+                    said("the terms of the escrow do not ask for an attestation of this key")
                 )
             fitting = {leaf.key_id for leaf in own if not statement_faults(leaf, statement)}
             if not fitting:
                 raise ValidationError.of("statement", "; ".join(statement_faults(own[0], statement)))
             for key_id in sorted(fitting):
-                said = {"key_id": key_id, "statement": statement}
+                told = {"key_id": key_id, "statement": statement}
                 key = f"{key_id}:{sha256_hex(statement)}"
-                self._add(escrow, Said(judging.ATTESTATION, key, said), "attested", said, now)
+                self._add(escrow, Entry(judging.ATTESTATION, key, told), "attested", told, now)
             self.settle(escrow)
         return escrow
 
@@ -176,12 +177,12 @@ class TermsInForce:
         with unit_of_work(self._session):
             escrow, judged, now = self._open(escrow_id)
             if node_id not in named_nodes(judged.terms):
-                raise _refused("node_id", "is not a node that the terms name")
+                raise _refused("node_id", said("is not a node that the terms name"))
             if not self._is_signed(escrow, node_id, normal, signature):
-                raise _refused("signature", "is not the node's signature over this result")
+                raise _refused("signature", said("is not the node’s signature over this result"))
             told = {"node_id": node_id, "result_hash": normal}
             kept = {"result_hash": normal, "signature": signature.lower()}
-            self._add(escrow, Said(judging.NODE_RESULT, node_id, kept), "node_result", told, now)
+            self._add(escrow, Entry(judging.NODE_RESULT, node_id, kept), "node_result", told, now)
             self.settle(escrow)
         return escrow
 
@@ -196,10 +197,14 @@ class TermsInForce:
         """The escrow, locked, while its terms have not decided; and the moment at which that was so."""
         escrow = records.lock_escrow(self._session, self._moves.get(escrow_id).id)
         if not escrow.has_own_terms:
-            raise ConflictError("the escrow has no terms of its own")
+            raise ConflictError(said("the escrow has no terms of its own"))
         if not escrow.terms.decide_themselves:
-            stands = "the escrow is disputed: its terms stand still"
-            detail = stands if escrow.status == Status.DISPUTED else f"the escrow is {escrow.status}"
+            stands = said("the escrow is disputed: its terms stand still")
+            detail = (
+                stands
+                if escrow.status == Status.DISPUTED
+                else said("the escrow is {status}", status=escrow.status)
+            )
             raise EscrowStateError(detail, current_status=escrow.status)
         now = utcnow()
         judged = self._judged_with_heights(escrow, now)
@@ -217,22 +222,22 @@ class TermsInForce:
             if each.height <= reached and each.height not in judged.facts.heights
         ]
         for height in new:
-            said = Said(judging.HEIGHT, str(height), {})
-            self._add(escrow, said, "height_reached", {"height": height}, now, WORKER)
+            entry = Entry(judging.HEIGHT, str(height), {})
+            self._add(escrow, entry, "height_reached", {"height": height}, now, WORKER)
         return judge(self._session, self._settings, escrow, now) if new else judged
 
     def _add(
         self,
         escrow: Escrow,
-        said: Said,
+        entry: Entry,
         kind: str,
         told: dict[str, Any],
         now: datetime,
         actor: Actor | None = None,
     ) -> None:
         by = (actor or self._actor).name
-        if not records.add_fact(self._session, escrow.id, said.kind, said.key, by, said.detail, now):
-            raise ConflictError("this has been said before, and stands")
+        if not records.add_fact(self._session, escrow.id, entry.kind, entry.key, by, entry.detail, now):
+            raise ConflictError(said("this has been said before, and stands"))
         audit_trail.append(self._session, escrow.id, kind, by, detail=told)
 
 
@@ -240,11 +245,13 @@ def _bytes_of(preimage: str) -> bytes:
     try:
         data = bytes.fromhex(preimage)
     except ValueError:
-        raise ValidationError.of("preimage", "must be in hexadecimal") from None
+        raise ValidationError.of("preimage", said("must be in hexadecimal")) from None
     if not 0 < len(data) <= MAX_PREIMAGE_BYTES:
-        raise ValidationError.of("preimage", f"must be 1 to {MAX_PREIMAGE_BYTES} bytes")
+        raise ValidationError.of("preimage", said("must be 1 to {most} bytes", most=MAX_PREIMAGE_BYTES))
     return data
 
 
 def _refused(field: str, message: str) -> ResultValidationError:
-    return ResultValidationError(f"{field}: {message}", fields={field: message})
+    return ResultValidationError(
+        said("{field}: {message}", field=field, message=message), fields={field: message}
+    )

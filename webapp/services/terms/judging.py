@@ -14,7 +14,8 @@ from sqlalchemy.orm import Session
 
 from webapp.config import Settings
 from webapp.domain.clock import utcnow
-from webapp.domain.exceptions import EscrowStateError
+from webapp.domain.exceptions import TermsDecidedError
+from webapp.domain.said import said
 from webapp.domain.terms.facts import Attestation, Delivery, Facts, NodeResult
 from webapp.domain.terms.language import PayerApproves, Terms
 from webapp.domain.terms.outcome import Decision, Outcome, outcome
@@ -52,16 +53,18 @@ def judge(session: Session, settings: Settings, escrow: Escrow, now: datetime | 
 
 
 def require_undecided(session: Session, settings: Settings, escrow: Escrow) -> None:
-    """Raise EscrowStateError when the terms have decided, and only are not executed yet: all else comes too late."""
+    """Raise TermsDecidedError when the terms have decided, and only are not executed yet: all else comes too late."""
     decision = judge(session, settings, escrow).outcome.decision
     if decision is not None:
         raise too_late(escrow, decision)
 
 
-def too_late(escrow: Escrow, decision: Decision) -> EscrowStateError:
+def too_late(escrow: Escrow, decision: Decision) -> TermsDecidedError:
     """The terms have decided, and what is due is done in a moment."""
-    paid = "the provider is paid" if decision is Decision.RELEASE else "the payer is refunded"
-    return EscrowStateError(f"the terms of the escrow have decided: {paid}", current_status=escrow.status)
+    detail = said("the terms of the escrow have decided: the payer is refunded")
+    if decision is Decision.RELEASE:
+        detail = said("the terms of the escrow have decided: the provider is paid")
+    return TermsDecidedError(detail, current_status=escrow.status, escrow_id=escrow.id)
 
 
 def read_again(escrow: Escrow, row: EscrowTerms) -> Terms:
