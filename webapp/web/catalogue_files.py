@@ -44,7 +44,7 @@ def texts_to_translate() -> Catalog:
             methods,
             options,
             keywords=KEYWORDS,
-            comment_tags=("For translators:",),
+            comment_tags=("Translators:",),  # one word before the colon: Jinja's reader looks for no more
             strip_comment_tags=True,
         )
         for name, line, message, comments, context in sorted(found, key=lambda each: (each[0], each[1])):
