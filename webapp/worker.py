@@ -26,6 +26,7 @@ from webapp.services.custody.hot_wallet import HotWallet
 from webapp.services.custody.locked_wallet import tell_if_locked
 from webapp.services.daemon_figures import FigureRecorder
 from webapp.services.deposits import addresses as deposit_addresses
+from webapp.services.disputes.clock import DisputeClock
 from webapp.services.downtime import PulseTaker
 from webapp.services.escrow_clock import EscrowClock
 from webapp.services.evidence import orphans
@@ -159,6 +160,7 @@ def _tasks(session: Session, services: Services) -> list[Task]:
             "escrow_clock", tick, EscrowClock(session, services.escrow_manager(session, WORKER), settings).run
         ),
         Task("escrow_terms", tick, TermsClock(session, settings, services.wallets(session)).run),
+        Task("dispute_clock", tick, DisputeClock(session, settings, services.wallets(session)).run),
         Task("payouts", tick, settlement.follow),
         Task("reconciliation", tick, lambda: reconcile_block(session, daemon)),
         # After what the chain has to say, and ahead of paying: books that were restored from a backup must not pay

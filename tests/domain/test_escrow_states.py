@@ -99,14 +99,17 @@ def test_nobody_funds_an_escrow_by_saying_so() -> None:
             assert "coins that arrive" in str(refusal(each, Action.FUND, parties, NOW))
 
 
-def test_an_arbiter_brings_the_money_out_of_a_dispute_and_nobody_else_does() -> None:
-    decisive = {Party.ARBITER, Party.AGREEMENT, Party.RULING}
+def test_what_is_disputed_ends_by_an_agreement_a_ruling_or_when_one_side_gives_in() -> None:
+    decisive = {Party.AGREEMENT, Party.RULING}
     for disputed in every_terms(Status.DISPUTED):
-        ways = allowed_actions(disputed, only(Party.ARBITER), NOW)
-        assert {Action.RELEASE, Action.REFUND} <= ways
         for parties in EVERYBODY:
-            if not decisive & parties:
-                assert not allowed_actions(disputed, parties, NOW) & {Action.RELEASE, Action.REFUND}
+            ways = allowed_actions(disputed, parties, NOW)
+            if decisive & parties:
+                assert ways == {Action.RELEASE, Action.REFUND, Action.RESOLVE}
+            else:
+                assert (Action.RELEASE in ways) == (Party.PAYER in parties)
+                assert (Action.REFUND in ways) == (Party.PROVIDER in parties)
+                assert Action.RESOLVE not in ways
 
 
 def test_an_agreement_divides_what_is_held_and_a_ruling_only_what_is_disputed() -> None:

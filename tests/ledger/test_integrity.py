@@ -25,6 +25,7 @@ from webapp.models import Payout
 from webapp.services import audit_trail
 from webapp.services.airdrops import book
 from webapp.services.container import Services
+from webapp.services.disputes.ladder import DisputeLadder
 from webapp.services.escrow_division import EscrowDivision
 from webapp.services.pooled_accounts import CheckpointFolder
 from webapp.services.unit_of_work import unit_of_work
@@ -70,7 +71,7 @@ class Books:
 def books(session: Session, services: Services) -> Books:
     """An active, a delivered, a refunded and a released escrow, a payout under way, checkpoints; escrows with an
     address of their own: one that waits with a part of its amount, one that ended so, one that was paid for; and an
-    airdrop for a wallet, for an address, and for a node that was suspended before it was posted.
+    airdrop for a wallet, for an address, and for a node that was suspended before it was posted. Two disputes.
     """
     pair = make_pair(session, services)
     credit(session, pair.payer.wallet_id, "1000")
@@ -87,6 +88,7 @@ def books(session: Session, services: Services) -> Books:
         credit_payment(session, services.settings, see_payment(session, own, amount))
     as_provider.refund_escrow(own.id, "too little")
     _divide(session, services, pair)
+    _dispute(session, services, pair)
     give_airdrop(session, services, pair)
     assert CheckpointFolder(session).run()
     return Books(session, pair)
@@ -97,6 +99,17 @@ def _divide(session: Session, services: Services, pair: Pair) -> None:
     division = EscrowDivision(session, services.settings, PROGRAM, services.wallets(session))
     with unit_of_work(session):
         division.divide(escrow, Amount.parse("2"), Party.AGREEMENT, {})
+
+
+def _dispute(session: Session, services: Services, pair: Pair) -> None:
+    """A dispute that is open and one that has ended, each with a bond of the payer's."""
+    with_bond = services.settings.disputes.model_copy(update={"bond": Amount.parse("0.5")})
+    changed = services.settings.model_copy(update={"disputes": with_bond})
+    payer = DisputeLadder(session, changed, pair.payer.actor, services.wallets(session))
+    still_open, ended = (make_escrow(session, services, pair, "2") for _ in range(2))
+    for escrow in (still_open, ended):
+        payer.open(escrow.id, "why")
+    manager(session, services, pair.provider).refund_escrow(ended.id, "you are right")
 
 
 def give_airdrop(session: Session, services: Services, pair: Pair) -> None:
@@ -152,6 +165,17 @@ FORGERIES = {
         "UPDATE escrows SET deposited_amount = deposited_amount - 1 WHERE status = 'pending'",
         "UPDATE escrows SET status = 'active' WHERE status = 'pending'",
         "UPDATE escrows SET status = 'pending' WHERE status = 'refunded' AND funding = 'deposit'",
+        "UPDATE disputes SET bond = bond - 1 WHERE rung = 'talk'",
+        "UPDATE disputes SET rung = 'ended', ended_at = CURRENT_TIMESTAMP WHERE rung = 'talk'",
+    ],
+    "bond differs from its entries": [
+        "UPDATE disputes SET bond = bond + 1 WHERE rung = 'talk'",
+        "UPDATE disputes SET bond = 0 WHERE rung = 'ended'",
+        "UPDATE disputes SET is_bond_lost = true WHERE rung = 'ended'",
+        "UPDATE disputes SET rung = 'ended', ended_at = CURRENT_TIMESTAMP WHERE rung = 'talk'",
+        "UPDATE disputes SET rung = 'talk', ended_at = NULL WHERE rung = 'ended'",
+        "DELETE FROM postings WHERE journal_entry_id IN"
+        " (SELECT id FROM journal_entries WHERE kind = 'dispute_bond_return')",
     ],
     "escrow differs from what was paid into it": [
         "UPDATE escrows SET deposited_amount = deposited_amount + 1 WHERE status = 'pending'",

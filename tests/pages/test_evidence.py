@@ -86,7 +86,7 @@ def test_nobody_else_learns_that_there_is_any(
 ) -> None:
     add(session, services, pair.provider, escrow, "Words", PDF, "bill.pdf")
     path = f"/escrows/{escrow.id}/evidence"
-    expected = {"payer": 200, "provider": 200, "operator": 200, "arbiter": 200, "other": 404, "stranger": 303}
+    expected = {"payer": 200, "provider": 200, "operator": 200, "arbiter": 404, "other": 404, "stranger": 303}
     for name, status in expected.items():
         assert visitors[name].get(path).status_code == status, name
         assert visitors[name].get(f"{path}/1").status_code == status, name
@@ -112,9 +112,9 @@ def test_after_the_end_it_can_still_be_read(
     session, services: Services, pair: Pair, payer: Browser, visitors: dict[str, Browser], escrow: Escrow
 ) -> None:
     add(session, services, pair.payer, escrow, "My words")
-    arbiter = visitors["arbiter"]
+    provider = visitors["provider"]
     fields = {"reason": "It is too small", "seen": "disputed", "idempotency_key": "end"}
-    assert arbiter.post(f"/escrows/{escrow.id}/refund", fields).status_code == 303
+    assert provider.post(f"/escrows/{escrow.id}/refund", fields).status_code == 303
     page = payer.get(f"/escrows/{escrow.id}").text
     assert "My words" in page
     assert "Add evidence" not in page

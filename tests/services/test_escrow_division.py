@@ -90,7 +90,7 @@ def test_no_more_than_the_whole(session: Session, services: Services, escrow: Es
     assert escrow.status == "active"
 
 
-@pytest.mark.parametrize("by", [Party.PAYER, Party.PROVIDER, Party.VERIFIER, Party.ARBITER, Party.RULING])
+@pytest.mark.parametrize("by", [Party.PAYER, Party.PROVIDER, Party.VERIFIER, Party.CLOCK, Party.RULING])
 def test_only_an_agreement_divides_what_is_not_disputed(
     session: Session, services: Services, escrow: Escrow, by: Party
 ) -> None:

@@ -116,10 +116,13 @@ def test_who_may_add_and_who_may_read(session: Session, services: Services, pair
     by_key = actor_of(services.signing_keys(session).find_usable(key.key_id)[0])
     can_read["verifier"] = reads(session, services, by_key, escrow)
     assert can_read == {
-        "payer": True, "provider": True, "operator": True, "arbiter": True, "other": False, "verifier": False
+        "payer": True, "provider": True, "operator": True, "arbiter": False, "other": False, "verifier": False
     }  # fmt: skip
 
-    manager(session, services, people["arbiter"]).refund_escrow(escrow.id, "The size is wrong")
+    # Evidence is an answer, so they may go on; and whoever is assigned reads it.
+    services.disputes(session, pair.payer.actor).escalate(escrow.id)
+    assert reads(session, services, people["arbiter"].actor, escrow)
+    manager(session, services, pair.provider).refund_escrow(escrow.id, "The size is wrong")
     with pytest.raises(EscrowStateError):
         add(session, services, pair.payer, escrow, "Thank you")
     assert reads(session, services, pair.provider.actor, escrow)
@@ -180,8 +183,7 @@ def test_what_came_too_late_or_was_never_written_down_leaves_no_file_behind(
     book = services.evidence(session, pair.payer.actor)
     parties = manager(session, services, pair.payer).parties(escrow)
     late = book.prepare(escrow, parties, "", SubmittedFile("a.txt", b"late"))
-    arbiter = make_person(session, services, "arbiter")
-    manager(session, services, arbiter).refund_escrow(escrow.id, "Decided meanwhile")
+    manager(session, services, pair.provider).refund_escrow(escrow.id, "Decided meanwhile")
     with pytest.raises(EscrowStateError), book.adding(late), unit_of_work(session):
         book.add(escrow, parties, late)
     assert stored_files(settings) == []

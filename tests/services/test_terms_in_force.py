@@ -351,8 +351,7 @@ def test_only_the_provider_gives_up_and_a_dispute_stops_the_terms(town: Town) ->
     assert town.tick() == 0
     with pytest.raises(EscrowStateError, match="stand still"):
         town.terms(town.pair.payer).approve(disputed.id)
-    arbiter = make_person(town.session, town.services, "arbiter")
-    manager(town.session, town.services, arbiter).refund_escrow(disputed.id, "It is noise.")
+    provider.refund_escrow(disputed.id, "It is noise.")
     assert balances(town.session, town.pair.payer.wallet_id) == ("1000.00000000", "0.00000000")
 
 

@@ -14,6 +14,7 @@ from cryptography.fernet import Fernet
 from pydantic import ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from webapp.config.dispute_section import DisputeSettings
 from webapp.config.evidence import EvidenceSettings
 from webapp.config.sections import (
     CommunityFundSettings,
@@ -35,6 +36,7 @@ __all__ = [
     "CommunityFundSettings",
     "CustodySettings",
     "DatabaseSettings",
+    "DisputeSettings",
     "EscrowSettings",
     "EvidenceSettings",
     "LiveSettings",
@@ -70,6 +72,7 @@ class Settings(BaseSettings):
     custody: CustodySettings = CustodySettings()
     escrow: EscrowSettings = EscrowSettings()
     evidence: EvidenceSettings = EvidenceSettings()
+    disputes: DisputeSettings = DisputeSettings()
     database: DatabaseSettings = DatabaseSettings()
     worker: WorkerSettings = WorkerSettings()
     live: LiveSettings = LiveSettings()

@@ -7,7 +7,8 @@
                   +----------+-> disputed -> released | refunded | resolved
 
 A pending one waits for a payment to its own address and may hold a part of it. A resolved one was divided. Terminal
-states hold no money; every state that holds money has a way out by time alone.
+states hold no money; every state that holds money has a way out by time alone. A disputed one ends as its dispute does
+(`domain.disputes`), by an agreement, or when one side gives in.
 """
 
 from __future__ import annotations
@@ -49,7 +50,6 @@ class Party(StrEnum):
     PAYER = "payer"
     PROVIDER = "provider"
     VERIFIER = "verifier"
-    ARBITER = "arbiter"
     CLOCK = "clock"
     AGREEMENT = "agreement"
     RULING = "ruling"
@@ -155,7 +155,7 @@ def _dispute_refusal(terms: Terms, parties: frozenset[Party], now: datetime) -> 
 
 def _release_refusal(terms: Terms, parties: frozenset[Party], now: datetime) -> str | None:
     if terms.status is Status.DISPUTED:
-        return None if Party.ARBITER in parties else "an arbiter decides a disputed escrow"
+        return None if Party.PAYER in parties else "it is disputed: only the payer may give in and release it"
     if parties & {Party.PAYER, Party.VERIFIER}:
         return None  # Under terms of its own this is an approval, and they say what else is needed.
     if Party.CLOCK in parties and terms.status is Status.DELIVERED and terms.window_is_over(now):
@@ -171,7 +171,9 @@ def _refund_refusal(terms: Terms, parties: frozenset[Party], now: datetime) -> s
     if terms.status is Status.PENDING:
         return _cancel_refusal(terms, parties, now)
     if terms.status is Status.DISPUTED:
-        return None if Party.ARBITER in parties else "an arbiter decides a disputed escrow"
+        if Party.PROVIDER in parties:
+            return None
+        return "it is disputed: only the provider may give in and refund it"
     if terms.decide_themselves:
         return None if Party.PROVIDER in parties else "the terms of the escrow say when the payer is refunded"
     if parties & {Party.PROVIDER, Party.VERIFIER}:

@@ -26,6 +26,7 @@ class Scope(StrEnum):
     ESCROW_RELEASE = "escrow:release"
     ESCROW_REFUND = "escrow:refund"
     ESCROW_SETTLE = "escrow:settle"
+    ESCROW_DISPUTE = "escrow:dispute"
     WALLET_READ = "wallet:read"
     WALLET_WITHDRAW = "wallet:withdraw"
     FUND_READ = "fund:read"

@@ -44,16 +44,34 @@ _CHECKS: dict[str, str] = {
               EXCEPT SELECT 'available:' || id FROM wallets EXCEPT SELECT 'held:' || id FROM wallets) a
         WHERE a.name NOT IN ({pooled})
     """,
-    # What is held belongs to live escrows, and to nothing else.
+    # What is held belongs to live escrows and to the bonds of open disputes, and to nothing else.
     "held differs from live escrows": """
         SELECT 'wallet ' || w.id, COALESCE(e.total, 0), w.held
         FROM wallets w
-        LEFT JOIN (SELECT payer_wallet_id,
-                          SUM(CASE status WHEN 'pending' THEN deposited_amount ELSE amount END) AS total
-                   FROM escrows WHERE status IN ('pending', 'active', 'delivered', 'disputed')
-                   GROUP BY payer_wallet_id) e
-          ON e.payer_wallet_id = w.id
+        LEFT JOIN (SELECT h.wallet_id, SUM(h.amount) AS total
+                   FROM (SELECT payer_wallet_id AS wallet_id,
+                                CASE status WHEN 'pending' THEN deposited_amount ELSE amount END AS amount
+                         FROM escrows WHERE status IN ('pending', 'active', 'delivered', 'disputed')
+                         UNION ALL
+                         SELECT opened_by_wallet_id, bond FROM disputes WHERE rung <> 'ended') h
+                   GROUP BY h.wallet_id) e
+          ON e.wallet_id = w.id
         WHERE w.held <> COALESCE(e.total, 0)
+    """,
+    # A bond was held once, and went once to where the dispute says.
+    "bond differs from its entries": """
+        SELECT 'dispute ' || d.id || ' ' || s.kind, s.due, COALESCE(m.total, 0)
+        FROM disputes d
+        JOIN (SELECT id, 'dispute_bond' AS kind, bond AS due FROM disputes
+              UNION ALL SELECT id, 'dispute_bond_return',
+                               CASE WHEN rung = 'ended' AND NOT is_bond_lost THEN bond ELSE 0 END FROM disputes
+              UNION ALL SELECT id, 'dispute_bond_loss',
+                               CASE WHEN rung = 'ended' AND is_bond_lost THEN bond ELSE 0 END FROM disputes) s
+          ON s.id = d.id
+        LEFT JOIN (SELECT j.escrow_id, j.kind, SUM(p.amount) AS total FROM journal_entries j
+                   JOIN postings p ON p.journal_entry_id = j.id GROUP BY j.escrow_id, j.kind) m
+          ON m.escrow_id = d.escrow_id AND m.kind = s.kind
+        WHERE s.due <> COALESCE(m.total, 0)
     """,
     # A final escrow moved its money, once, in full: one that was never paid for, what it had of it.
     "final escrow without its entry": """

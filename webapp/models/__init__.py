@@ -5,7 +5,7 @@ from webapp.models.airdrops import Airdrop, AirdropRecipient, AirdropSnapshot, A
 from webapp.models.catalogue import CatalogueService
 from webapp.models.community_fund import CommunityFund
 from webapp.models.deposits import ChainCursor, Deposit
-from webapp.models.disputes import Dispute
+from webapp.models.disputes import Dispute, DisputeSeat, DisputeStatement
 from webapp.models.escrow_terms import EscrowFact, EscrowTerms
 from webapp.models.escrows import Escrow, EscrowTransaction
 from webapp.models.evidence import CaseFileKey, EvidenceItem
@@ -45,6 +45,8 @@ __all__ = [
     "Deposit",
     "DepositAddress",
     "Dispute",
+    "DisputeSeat",
+    "DisputeStatement",
     "Escrow",
     "EscrowFact",
     "EscrowTerms",

@@ -12,6 +12,8 @@ from webapp.services.catalogue import Catalogue
 from webapp.services.community_fund_manager import CommunityFundManager
 from webapp.services.daemon.shared import daemon_for
 from webapp.services.daemon.wallet import DaemonWallet
+from webapp.services.disputes.judging import Judging
+from webapp.services.disputes.ladder import DisputeLadder
 from webapp.services.escrow_manager import EscrowManager
 from webapp.services.evidence.book import EvidenceBook
 from webapp.services.identity import Identity
@@ -50,6 +52,14 @@ class Services:
     def evidence(self, session: Session, actor: Actor) -> EvidenceBook:
         """Evidence in disputes, as this actor."""
         return EvidenceBook(session, self.settings, self.secret_box, actor)
+
+    def disputes(self, session: Session, actor: Actor) -> DisputeLadder:
+        """Disputes, as one of their sides."""
+        return DisputeLadder(session, self.settings, actor, self.wallets(session))
+
+    def judging(self, session: Session, actor: Actor) -> Judging:
+        """Disputes, as who is assigned to them."""
+        return Judging(session, self.settings, actor, self.wallets(session))
 
     def wallets(self, session: Session) -> WalletIntegration:
         """Balances, addresses, locks, payouts."""

@@ -17,7 +17,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
-from sqlalchemy import ColumnElement, delete, select, true
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
@@ -139,7 +139,7 @@ def fair_terms(session: Session, settings: Settings, escrow: Escrow) -> Terms:
     has_passed = terms.has_expired(now) or terms.window_is_over(now) or terms.funding_is_over(now)
     if not has_passed or terms.status in TERMINAL:
         return terms
-    pauses = _with_ongoing(session, settings, now, Outage.id > escrow.outage_id, escrow.created_at)
+    pauses = lost_until(session, settings, now, escrow.outage_id, escrow.created_at)
     delivered = escrow.delivered_at or escrow.created_at
     accept_by = terms.accept_by and extended(terms.accept_by, delivered, pauses)
     return replace(
@@ -150,30 +150,34 @@ def fair_terms(session: Session, settings: Settings, escrow: Escrow) -> Terms:
     )
 
 
+def lost_until(
+    session: Session, settings: Settings, now: datetime, outage_id: int, clock_start: datetime
+) -> list[Pause]:
+    """The outages after the one with this id that a clock ran into, and the present one as far as it has lasted."""
+    # In this order: an outage that ends between the two looks is found by the second one.
+    since = ongoing(session, settings, now)
+    pauses = outages_after(session, outage_id, clock_start)
+    if since is not None:
+        since = max([since, *(pause.end for pause in pauses)])
+        pauses.append(Pause(since, now + timedelta.resolution))
+    return pauses
+
+
 def unapplied(session: Session, escrow: Escrow) -> list[Pause]:
     """The outages that the escrow's clocks ran into and have not been extended for."""
-    return _pauses(session, Outage.id > escrow.outage_id, escrow.created_at)
+    return outages_after(session, escrow.outage_id, escrow.created_at)
 
 
 def lost_time(session: Session, settings: Settings, since: datetime) -> list[Pause]:
     """Every time after `since` that does not count, up to now: the outages, and the one that goes on."""
-    return _with_ongoing(session, settings, utcnow(), true(), since)
+    return lost_until(session, settings, utcnow(), 0, since)
 
 
-def _pauses(session: Session, which: ColumnElement[bool], since: datetime) -> list[Pause]:
+def outages_after(session: Session, outage_id: int, clock_start: datetime) -> list[Pause]:
+    """The outages that were written down after the one with this id, as far as a clock ran into them."""
     rows = session.execute(
-        select(Outage.started_at, Outage.ended_at).where(which, Outage.ended_at > since).order_by(Outage.id)
+        select(Outage.started_at, Outage.ended_at)
+        .where(Outage.id > outage_id, Outage.ended_at > clock_start)
+        .order_by(Outage.id)
     )
     return [Pause(row.started_at, row.ended_at) for row in rows]
-
-
-def _with_ongoing(
-    session: Session, settings: Settings, now: datetime, which: ColumnElement[bool], since: datetime
-) -> list[Pause]:
-    # In this order: an outage that ends between the two looks is found by the second one.
-    out_since = ongoing(session, settings, now)
-    pauses = _pauses(session, which, since)
-    if out_since is not None:
-        start = max([out_since, *(pause.end for pause in pauses)])
-        pauses.append(Pause(start, now + timedelta.resolution))
-    return pauses

@@ -17,7 +17,8 @@ from webapp.domain.clock import to_rfc3339, utcnow
 from webapp.domain.escrow_states import Action, Party
 from webapp.domain.exceptions import ResultValidationError
 from webapp.domain.roles import PROGRAM, Actor, Scope
-from webapp.models import Dispute, Escrow
+from webapp.models import Escrow
+from webapp.services.disputes.ladder import DisputeLadder
 from webapp.services.escrow_creation import EscrowCreation
 from webapp.services.escrow_funding import EscrowFunding
 from webapp.services.escrow_moves import EscrowMoves
@@ -53,6 +54,7 @@ class EscrowManager:
         keys = SigningKeys(db_session, SecretBox.of(self._settings))
         self._creation = EscrowCreation(db_session, self._settings, actor, self._wallets, keys)
         self._funding = EscrowFunding(db_session, self._settings)
+        self._disputes = DisputeLadder(db_session, self._settings, actor, self._wallets)
         self._moves = EscrowMoves(db_session, self._settings, actor, self._wallets)
 
     def create_escrow(
@@ -202,21 +204,11 @@ class EscrowManager:
         return escrow
 
     def dispute_escrow(self, escrow_id: uuid.UUID | str, reason: str) -> Escrow:
-        """Object while the money is still held: the clocks stop, and an arbiter releases or refunds.
+        """Object while the money is still held: the clocks stop, and the ladder of a dispute begins.
 
-        Raises EscrowStateError, PermissionDeniedError, ValidationError.
+        Raises EscrowStateError, PermissionDeniedError, ValidationError; InsufficientFundsError without the bond.
         """
-        self._actor.require_scope(Scope.ESCROW_REFUND)
-        text = stated_reason(reason)
-        with unit_of_work(self._session):
-            escrow = self._moves.get(escrow_id)
-            self._moves.check(escrow, Action.DISPUTE)
-            self._moves.move(escrow, Action.DISPUTE)
-            is_payers = Party.PAYER in self.parties(escrow)
-            wallet_id = escrow.payer_wallet_id if is_payers else escrow.provider_wallet_id
-            self._session.add(Dispute(escrow_id=escrow.id, opened_by_wallet_id=wallet_id, reason=text))
-            self._moves.record(escrow, "disputed", {"reason": text})
-        return escrow
+        return self._disputes.open(escrow_id, reason)
 
     @cached_property
     def terms(self) -> TermsInForce:

@@ -17,9 +17,10 @@ from webapp.domain.escrow_states import MOVES, TERMINAL, Action, Party, Status, 
 from webapp.domain.exceptions import EscrowStateError, NotFoundError, PermissionDeniedError
 from webapp.domain.money import Amount
 from webapp.domain.roles import Actor, Role
-from webapp.models import Dispute, Escrow
+from webapp.models import Escrow
 from webapp.models.compare_and_set import changes_this_row
 from webapp.services import audit_trail
+from webapp.services.disputes.ending import close_by_agreement
 from webapp.services.downtime import fair_terms
 from webapp.services.escrow_terms import parsed_escrow_id
 from webapp.services.terms.judging import require_undecided
@@ -64,9 +65,6 @@ class EscrowMoves:
             Party.PROVIDER: escrow.provider_wallet_id in actor.wallet_ids
             and (actor.node_id is None or escrow.provider_node_id in (None, actor.node_id)),
             Party.VERIFIER: escrow.verifier_key_id in actor.key_ids,
-            # Nobody rules on an escrow of their own.
-            Party.ARBITER: actor.role is Role.ARBITER
-            and not actor.wallet_ids & {escrow.payer_wallet_id, escrow.provider_wallet_id},
             Party.CLOCK: actor.is_clock,
         }
         return frozenset(party for party, applies in capacities.items() if applies)
@@ -101,11 +99,7 @@ class EscrowMoves:
         if escrow.has_own_terms and after in TERMINAL:
             stand_down(self._session, escrow.id)
         if before == Status.DISPUTED:
-            self._session.execute(
-                update(Dispute)
-                .where(Dispute.escrow_id == escrow.id, Dispute.status == "open")
-                .values(status="resolved", resolution=after.value, resolved_at=utcnow())
-            )
+            close_by_agreement(self._session, escrow)
 
     def pay_out(self, escrow: Escrow, earned: Amount) -> None:
         """Send the provider what was earned, if its wallet asks for that."""

@@ -27,6 +27,7 @@ from webapp.domain.roles import Actor, Scope
 from webapp.models import Escrow, SettlementOffer
 from webapp.models.compare_and_set import changes_this_row
 from webapp.services import audit_trail
+from webapp.services.disputes.ladder import note_answer
 from webapp.services.escrow_desk import owners
 from webapp.services.escrow_division import Division, EscrowDivision
 from webapp.services.escrow_moves import EscrowMoves
@@ -124,6 +125,12 @@ class Offers:
             self._session.add(made)
             self._session.flush()
             self._tell(escrow, "offered", made, _offered(escrow, made, replaced))
+            # In a dispute that the other side has opened, an offer is an answer.
+            note_answer(
+                self._session,
+                escrow,
+                escrow.payer_wallet_id if side is Side.PAYER else escrow.provider_wallet_id,
+            )
         return made
 
     def accept(self, escrow_id: uuid.UUID | str, offer_id: int, seen: Amount) -> Escrow:

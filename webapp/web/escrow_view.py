@@ -183,10 +183,8 @@ def _next_step(
         if is_reader(payer):
             return _("The result is delivered; you can release the money now.")
         return _("The result is delivered; %(payer)s can release the money now.", payer=payer)
-    if escrow.status == Status.DISPUTED and Party.ARBITER in parties:
-        return _("Read what is said on the timeline, then decide who gets the money.")
     if escrow.status == Status.DISPUTED:
-        return _("An arbiter decides what becomes of the money.")
+        return _("It is disputed: the money stays where it is until both sides agree, or it is decided.")
     if not is_final(escrow, payouts):
         return _("Everybody is paid; the coins are on their way through the chain.")
     return _("Nothing is left to do.")

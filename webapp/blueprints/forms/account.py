@@ -16,6 +16,7 @@ SCOPE_MEANINGS = {
     Scope.ESCROW_DELIVER: "deliver results",
     Scope.ESCROW_RELEASE: "accept results and release the money",
     Scope.ESCROW_REFUND: "refund escrows",
+    Scope.ESCROW_DISPUTE: "open disputes, speak in them, accept proposals and rulings, and appeal",
     Scope.ESCROW_SETTLE: "offer the other side a split, and accept what it offers: decides over what escrows hold",
     Scope.WALLET_READ: "see the wallet's balance and payouts",
     Scope.WALLET_WITHDRAW: "withdraw coins: spends from the wallet",

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from webapp.domain.said import said
+
 
 class Rung(StrEnum):
     """Where a dispute stands. In `appeal` a ruling is stated and not executed yet."""
@@ -71,10 +73,10 @@ DEEDS: dict[tuple[Rung, Deed], frozenset[Seat]] = {
 ASSIGNED = {Rung.MEDIATION: Seat.MEDIATOR, Rung.ARBITRATION: Seat.ARBITER, Rung.PANEL: Seat.PANEL}
 
 _NOT_YOURS = {
-    Deed.PROPOSE: "only the assigned mediator may propose a division",
-    Deed.RULE: "only the assigned arbiter may rule",
-    Deed.VOTE: "only an assigned member of the panel may vote",
-    Deed.STEP_DOWN: "only who is assigned may step down",
+    Deed.PROPOSE: said("only the assigned mediator may propose a division"),
+    Deed.RULE: said("only the assigned arbiter may rule"),
+    Deed.VOTE: said("only an assigned member of the panel may vote"),
+    Deed.STEP_DOWN: said("only who is assigned may step down"),
 }
 
 
@@ -106,19 +108,19 @@ def takes_evidence(rung: Rung) -> bool:
 def obstacle(standing: Standing, deed: Deed, now: datetime) -> str | None:
     """Why nobody can do this at present; None when it can be done."""
     if standing.rung is Rung.ENDED:
-        return "the dispute has ended"
+        return said("the dispute has ended")
     if (standing.rung, deed) not in DEEDS:
-        return f"this cannot be done while the dispute is at {standing.rung}"
+        return said("this cannot be done while the dispute is at {rung}", rung=standing.rung.value)
     if standing.is_over(now):
-        return "the time for this is over; what comes next comes by itself"
+        return said("the time for this is over; what comes next comes by itself")
     if (standing.rung, deed) == (Rung.TALK, Deed.ESCALATE) and not standing.has_answered:
-        return "the other side has not answered yet, and still has time to"
+        return said("the other side has not answered yet, and still has time to")
     if (standing.rung, deed) == (Rung.MEDIATION, Deed.ACCEPT) and not standing.is_proposed:
-        return "the mediator has not proposed anything yet"
+        return said("the mediator has not proposed anything yet")
     if deed is Deed.PROPOSE and standing.is_proposed:
-        return "a proposal stands already"
+        return said("a proposal stands already")
     if (standing.rung, deed) == (Rung.MEDIATION, Deed.STEP_DOWN) and standing.is_proposed:
-        return "the proposal is made: it is for the two sides now"
+        return said("the proposal is made: it is for the two sides now")
     return None
 
 
@@ -126,7 +128,7 @@ def refusal(standing: Standing, deed: Deed, seats: frozenset[Seat]) -> str | Non
     """Why somebody with these seats may not do what can be done; None when they may."""
     if seats & DEEDS[standing.rung, deed]:
         return None
-    return _NOT_YOURS.get(deed, "only the payer or the provider may do this")
+    return _NOT_YOURS.get(deed) or said("only the payer or the provider may do this")
 
 
 def allowed_deeds(standing: Standing, seats: frozenset[Seat], now: datetime) -> frozenset[Deed]:

@@ -6,6 +6,7 @@ import re
 
 from webapp.domain.exceptions import ValidationError
 from webapp.domain.money import BASIS_POINTS, Amount
+from webapp.domain.said import said
 
 NOTHING, HALF, WHOLE = 0, BASIS_POINTS // 2, BASIS_POINTS
 
@@ -20,7 +21,9 @@ def share_of(amount: Amount, basis_points: int) -> Amount:
 def checked_share(value: object) -> int:
     """Basis points from nothing to the whole. Raises ValidationError naming `share_basis_points`."""
     if type(value) is not int or not NOTHING <= value <= WHOLE:
-        raise ValidationError.of("share_basis_points", f"must be a whole number from 0 to {WHOLE}")
+        raise ValidationError.of(
+            "share_basis_points", said("must be a whole number from 0 to {most}", most=WHOLE)
+        )
     return value
 
 
@@ -29,7 +32,7 @@ def share_of_percent(text: str) -> int:
     found = _PERCENTAGE.fullmatch(text.strip())
     share = int(found[1]) * 100 + int((found[2] or "").ljust(2, "0")) if found else None
     if share is None or share > WHOLE:
-        raise ValidationError.of("percent", "must be a number from 0 to 100, with at most two decimals")
+        raise ValidationError.of("percent", said("must be a number from 0 to 100, with at most two decimals"))
     return share
 
 

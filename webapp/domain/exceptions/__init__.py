@@ -9,6 +9,7 @@ DuxosError
 │   ├── EscrowStateError            the escrow has moved on; carries its present status
 │   │   └── TermsDecidedError       its own terms have decided; what they decided is due
 │   ├── OfferStateError             the offer is not the one that was seen, or stands no more
+│   ├── DisputeStateError           the dispute is not where this can be done
 │   ├── PayoutStateError            the payout has moved on
 │   └── IdempotencyConflictError    the first request with this key is still running
 ├── EvidenceDamagedError            a stored file of a dispute is gone or was changed; operators were told
@@ -63,6 +64,7 @@ from webapp.domain.exceptions.service import (
     CommunityFundError,
     ConfigurationError,
     ConflictError,
+    DisputeStateError,
     DuplicateEntryError,
     DuxosError,
     EscrowStateError,
@@ -92,6 +94,7 @@ __all__ = [
     "CommunityFundError",
     "ConfigurationError",
     "ConflictError",
+    "DisputeStateError",
     "DuplicateEntryError",
     "DuxosError",
     "EscrowStateError",

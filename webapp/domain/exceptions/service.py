@@ -92,6 +92,13 @@ class TermsDecidedError(EscrowStateError):
         self.escrow_id = escrow_id
 
 
+class DisputeStateError(ConflictError):
+    """The dispute is not where this can be done, or has moved on."""
+
+    slug = "dispute-state"
+    title: str = said("The dispute is not in a state that allows this")
+
+
 class PayoutStateError(ConflictError):
     """The payout has moved on."""
 

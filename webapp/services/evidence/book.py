@@ -28,6 +28,7 @@ from webapp.domain.roles import Actor
 from webapp.domain.said import said
 from webapp.models import Escrow, EvidenceItem
 from webapp.services import audit_trail
+from webapp.services.disputes.ladder import note_answer
 from webapp.services.evidence import rights
 from webapp.services.evidence.documents import item_document
 from webapp.services.evidence.vault import UnreadableFileError, Vault
@@ -117,6 +118,8 @@ class EvidenceBook:
         self._session.add(row)
         detail = {"number": row.number, "side": side, "evidence_hash": row.hash}
         audit_trail.append(self._session, escrow.id, AUDIT_KIND, self._actor.name, detail=detail)
+        # In a dispute that the other side has opened, evidence is an answer.
+        note_answer(self._session, escrow, row.by_wallet_id)
         item.is_added = True
         return row
 

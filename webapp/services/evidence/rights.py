@@ -9,6 +9,7 @@ from webapp.domain.exceptions import EscrowStateError, PermissionDeniedError
 from webapp.domain.roles import Actor, Role
 from webapp.domain.said import said
 from webapp.models import Escrow
+from webapp.services.disputes import records
 
 SIDES = {Party.PAYER: "payer", Party.PROVIDER: "provider"}
 
@@ -21,15 +22,16 @@ def side_of(actor: Actor, parties: frozenset[Party]) -> str | None:
 
 
 def may_read(session: Session, actor: Actor, escrow: Escrow, parties: frozenset[Party]) -> bool:
-    """Whether the actor is one of the two sides, an operator, or an arbiter to whom this dispute is open."""
+    """Whether the actor is one of the two sides, an operator, or assigned to its dispute."""
     if side_of(actor, parties) is not None or actor.role is Role.OPERATOR:
         return True
-    return Party.ARBITER in parties
+    dispute = records.find_dispute(session, escrow.id)
+    return dispute is not None and records.may_read(actor, escrow, records.seats_of(session, dispute))
 
 
 def takes_evidence(session: Session, escrow: Escrow) -> bool:
     """Whether more may be added now."""
-    return escrow.status == Status.DISPUTED
+    return escrow.status == Status.DISPUTED and records.takes_evidence(session, escrow)
 
 
 def require_side(session: Session, actor: Actor, escrow: Escrow, parties: frozenset[Party]) -> str:
