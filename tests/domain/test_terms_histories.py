@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import product
 
 from hypothesis import assume, given
 from hypothesis import strategies as st
@@ -20,11 +22,11 @@ from tests.support.terms import (
     sound_terms,
 )
 from webapp.domain.fair_time import Pause, extended
-from webapp.domain.terms.exploration import Kind, explore
+from webapp.domain.terms.exploration import Kind, Witness, explore
 from webapp.domain.terms.facts import Delivery, Facts
-from webapp.domain.terms.language import AllOf, AnyOf, AtLeast, Condition, Leaf, Not, Terms, leaves_of
+from webapp.domain.terms.language import AllOf, AnyOf, AtLeast, Condition, Height, Leaf, Not, Terms, leaves_of
 from webapp.domain.terms.outcome import END_OF_TIME, Decision, due, outcome
-from webapp.domain.terms.progress import Progress, history
+from webapp.domain.terms.progress import Progress, clock, history
 from webapp.domain.terms.proof import prove
 from webapp.domain.terms.reading import read_terms
 from webapp.domain.terms.simulation import Prediction, simulate
@@ -158,6 +160,40 @@ def test_what_is_refused_as_unpayable_is_never_paid_and_what_is_accepted_ends(
         assert Kind.RELEASED in kinds
     if decision is Decision.REFUND:
         assert Kind.REFUNDED in kinds
+
+
+@given(any_terms())
+def test_whatever_the_proof_looks_at_can_really_happen(terms: Terms) -> None:
+    assume(not due(terms, Progress()))
+    found = explore(terms).witnesses
+    assume(Kind.BOTH_DUE not in found)
+    for kind, decision in (
+        (Kind.STRANDED, None),
+        (Kind.RELEASED, Decision.RELEASE),
+        (Kind.REFUNDED, Decision.REFUND),
+    ):
+        if kind in found and len(found[kind].situation.facts + found[kind].situation.heights) <= 2:
+            ends = (outcome(terms, each, END_OF_TIME).decision for each in _courses_of(terms, found[kind]))
+            assert any(end is decision for end in ends)
+
+
+def _courses_of(terms: Terms, witness: Witness) -> Iterator[Facts]:
+    """Every order in which what the witness names can come: after each moment, and there one after the other."""
+    delivered_at = [(witness.delivered_after or START) + ticks * TICK for ticks in (0, 3)]
+    come = witness.situation.facts + witness.situation.heights
+    for at in delivered_at:
+        result_hash = witness.progress.result_hash
+        facts = Facts(delivery=None if result_hash is None else Delivery(result_hash, at))
+        moments = {START, at, *(clock(terms, facts, ()).values())}
+        slots = [moment + ticks * TICK for moment in moments for ticks in (0, 1, 2)]
+        for chosen in product(slots, repeat=len(come)):
+            dated = dict(zip(come, chosen, strict=True))
+            heights = {each.height: on for each, on in dated.items() if isinstance(each, Height)}
+            yield replace(
+                facts,
+                heights=heights,
+                supposed={each: on for each, on in dated.items() if not isinstance(each, Height)},
+            )
 
 
 @given(any_terms())

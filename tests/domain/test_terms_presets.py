@@ -131,6 +131,24 @@ def test_clocks_stand_still_during_outages_and_what_comes_too_late_is_too_late()
     assert outcome(terms, late, day(20)).decision is Decision.REFUND
 
 
+def test_of_two_things_at_the_same_moment_the_calendar_comes_first_and_people_come_last() -> None:
+    silence = {"after": {"hours": 48, "since": "delivery"}}
+    window = read({"release_when": silence, "refund_when": {"after": {"hours": 96, "since": "creation"}}})
+    assert due(window, Facts(delivery=Delivery(HASH, day(2) - SECOND)), day(9)) == (
+        Decision.RELEASE,
+        day(4) - SECOND,
+    )
+    assert due(window, Facts(delivery=Delivery(HASH, day(2))), day(9)) == (Decision.REFUND, day(4))
+    people = read(
+        {
+            "release_when": {"payer_approves": True},
+            "refund_when": {"any_of": [silence, {"after": {"hours": 96, "since": "creation"}}]},
+        }
+    )
+    both_at_once = replace(DELIVERED, payer_approved_at=day(3))
+    assert due(people, both_at_once, day(9)) == (Decision.REFUND, day(3))
+
+
 def test_it_says_when_to_look_again_and_whose_turn_it_is() -> None:
     terms = read(PRESETS["usual"])
     waiting = outcome(terms, Facts(), day(1))

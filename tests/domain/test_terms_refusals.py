@@ -132,6 +132,12 @@ UNSOUND: list[tuple[str, Any, str, str]] = [
         "the provider delivers at 2030-01-02 00:00 UTC or later. Add",
     ),
     (
+        "a window that ends too late, or with the time before which it has to end",
+        both(all_of(silence(48), {"before": {"time": "2030-01-05T00:00:00Z"}}), REFUND_UNDELIVERED),
+        "terms",
+        "the provider delivers at 2030-01-03 00:00 UTC or later. Add",
+    ),
+    (
         "an approval holds the refund up",
         both(all_of(PAYER, VERIFIER), all_of(on(3), not_(PAYER))),
         "terms",
