@@ -18,7 +18,6 @@ from tests.support.terms import (
     hour,
     moments,
     outages,
-    proof_of,
     sound_terms,
 )
 from webapp.domain.fair_time import Pause, extended
@@ -201,17 +200,6 @@ def test_documents_come_back_as_the_same_terms(terms: Terms) -> None:
     document = as_document(terms)
     assert read_terms(document, START) == terms
     assert as_document(read_terms(document, START)) == document
-
-
-def test_most_random_terms_are_of_use_to_these_tests() -> None:
-    accepted: list[bool] = []
-
-    @given(any_terms())
-    def count(terms: Terms) -> None:
-        accepted.append(proof_of(terms) is not None)
-
-    count()
-    assert accepted.count(True) > len(accepted) / 5
 
 
 @given(conditions(), st.data())

@@ -5,6 +5,7 @@ Everything happens on one grid of half hours, so that moments coincide as often 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -88,20 +89,38 @@ def conditions() -> st.SearchStrategy[Condition]:
 
 
 _TREES = conditions()
-_SHAPES = st.tuples(st.integers(0, 2), st.booleans(), st.integers(0, 2))
+_END = After(Time(hour(LAST_HOUR)))
+_SHAPES: tuple[Callable[[Condition, Condition], tuple[Condition, Condition | None]], ...] = (
+    lambda first, second: (AnyOf((first, _END)), AllOf((second, Not(first)))),
+    lambda first, second: (AllOf((first, Not(second))), AnyOf((second, _END))),
+    lambda first, second: (first, AnyOf((second, _END))),
+    lambda first, second: (AnyOf((first, _END)), second),
+    lambda first, second: (first, second),
+    lambda first, second: (first, _END),
+    lambda first, _: (AnyOf((first, _END)), None),
+)
 
 
 @st.composite
 def any_terms(draw: st.DrawFn) -> Terms:
-    """Terms within the limits. Many hold up: one side is due at the end of all, and the other one not with it."""
-    first, second = draw(_TREES), draw(_TREES)
-    how_it_ends, is_exclusive, sides = draw(_SHAPES)
-    end = After(Time(hour(LAST_HOUR)))
-    ending = (AnyOf((first, end)), end, first)[how_it_ends]
-    other = AllOf((second, Not(first))) if is_exclusive else second
-    release, refund = ((ending, other), (other, ending), (ending, None))[sides]
-    terms = Terms(START, release, refund)
-    return terms if size_complaint(terms) is None else Terms(START, end)
+    """Terms within the limits, in one of the shapes. Some hold up, as one side is due at the end of all."""
+    return _shaped(draw(st.integers(0, len(_SHAPES) - 1)), draw(_TREES), draw(_TREES))
+
+
+@st.composite
+def sound_terms(draw: st.DrawFn) -> Terms:
+    """Terms that hold up: the first shape from the drawn one on in which they do."""
+    drawn, first, second = draw(st.integers(0, len(_SHAPES) - 1)), draw(_TREES), draw(_TREES)
+    for shape in (*range(drawn, len(_SHAPES)), *range(drawn)):
+        terms = _shaped(shape, first, second)
+        if proof_of(terms) is not None:
+            return terms
+    return Terms(START, _END)
+
+
+def _shaped(shape: int, first: Condition, second: Condition) -> Terms:
+    terms = Terms(START, *_SHAPES[shape](first, second))
+    return terms if size_complaint(terms) is None else Terms(START, _END)
 
 
 def proof_of(terms: Terms) -> Proof | None:
@@ -110,11 +129,6 @@ def proof_of(terms: Terms) -> Proof | None:
         return prove(terms)
     except ValidationError:
         return None
-
-
-def sound_terms() -> st.SearchStrategy[Terms]:
-    """Terms that hold up."""
-    return any_terms().filter(lambda terms: proof_of(terms) is not None)
 
 
 _MAYBE = st.none() | moments()
