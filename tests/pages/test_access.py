@@ -29,6 +29,8 @@ PAGES = {
     "/escrows/split?amount=100": EVERYBODY,
     "/escrows/{escrow}": PARTIES,
     "/escrows/{escrow}/timeline?seen=active": PARTIES,
+    "/escrows/{escrow}/offers": PARTIES,
+    "/escrows/{escrow}/offers/split?share=5": PARTIES,
     f"/escrows/{uuid.uuid4()}": NOWHERE,
     "/wallet": EVERYBODY,
     "/wallet/movements": EVERYBODY,

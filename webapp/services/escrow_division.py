@@ -17,6 +17,7 @@ from webapp.domain.escrow_states import Action, Party
 from webapp.domain.exceptions import ValidationError
 from webapp.domain.money import Amount, split
 from webapp.domain.roles import Actor
+from webapp.domain.said import said
 from webapp.models import Escrow
 from webapp.services.escrow_funding import EscrowFunding
 from webapp.services.escrow_moves import EscrowMoves
@@ -44,7 +45,7 @@ class Division:
         Raises ValidationError naming `share` when it is more than the escrow's amount.
         """
         if share > escrow.amount:
-            raise ValidationError.of("share", f"must be at most {escrow.amount} FLOP")
+            raise ValidationError.of("share", said("must be at most {most} FLOP", most=escrow.amount))
         provider, fund = split(share, escrow.fund_basis_points)
         return cls(provider, fund, escrow.amount - share)
 

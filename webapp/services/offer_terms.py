@@ -13,6 +13,7 @@ from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import ConflictError, InvalidAmountError, ValidationError
 from webapp.domain.money import ZERO, Amount
 from webapp.domain.reasons import checked_reason
+from webapp.domain.said import said
 from webapp.models import Escrow, SettlementOffer
 
 MAX_MESSAGE_LENGTH = 500
@@ -42,7 +43,7 @@ def read_offer(
     try:
         amount = Amount.parse(share, field="share", allow_zero=True)
         if amount > escrow.amount:
-            complaints["share"] = f"must be at most {escrow.amount} FLOP"
+            complaints["share"] = said("must be at most {most} FLOP", most=escrow.amount)
     except InvalidAmountError as error:
         complaints |= error.fields
     if message and message.strip():
@@ -61,9 +62,9 @@ def read_offer(
 def _time_complaint(expires_at: datetime, most_hours: int) -> dict[str, str]:
     now = utcnow()
     if expires_at.tzinfo is None:
-        return {"expires_at": "must be a time with its zone"}
+        return {"expires_at": said("must be a time with its zone")}
     if not now < expires_at <= now + timedelta(hours=most_hours):
-        return {"expires_at": f"must be in the future, at most {most_hours} hours"}
+        return {"expires_at": said("must be in the future, at most {hours} hours", hours=most_hours)}
     return {}
 
 
@@ -71,4 +72,6 @@ def checked_count(session: Session, escrow: Escrow) -> None:
     """Raise ConflictError when as many offers were made as an escrow has room for."""
     statement = select(func.count()).where(SettlementOffer.escrow_id == escrow.id)
     if session.execute(statement).scalar_one() >= MAX_OFFERS:
-        raise ConflictError(f"{MAX_OFFERS} offers were made on this escrow: no more are taken")
+        raise ConflictError(
+            said("{count} offers were made on this escrow: no more are taken", count=MAX_OFFERS)
+        )

@@ -24,6 +24,7 @@ from webapp.domain.exceptions import EscrowStateError, NotFoundError, OfferState
 from webapp.domain.money import Amount
 from webapp.domain.offers import OfferStatus, Side, status_now
 from webapp.domain.roles import Actor, Scope
+from webapp.domain.said import said
 from webapp.models import Escrow, SettlementOffer
 from webapp.models.compare_and_set import changes_this_row
 from webapp.services import audit_trail
@@ -39,14 +40,14 @@ from webapp.services.wallet_integration import WalletIntegration
 # What a numbered row's key can hold.
 LARGEST_ID = 2**63 - 1
 
-_WORDS = {
-    OfferStatus.REPLACED: "was replaced by another one",
-    OfferStatus.COUNTERED: "was answered by another one",
-    OfferStatus.ACCEPTED: "was accepted",
-    OfferStatus.DECLINED: "was declined",
-    OfferStatus.WITHDRAWN: "was withdrawn",
-    OfferStatus.EXPIRED: "is too old: its time is over",
-    OfferStatus.LAPSED: "has lapsed: a result was delivered since, or the escrow has ended",
+_WHY_NOT = {
+    OfferStatus.REPLACED: said("the offer was replaced by another one"),
+    OfferStatus.COUNTERED: said("the offer was answered by another one"),
+    OfferStatus.ACCEPTED: said("the offer was accepted"),
+    OfferStatus.DECLINED: said("the offer was declined"),
+    OfferStatus.WITHDRAWN: said("the offer was withdrawn"),
+    OfferStatus.EXPIRED: said("the offer is too old: its time is over"),
+    OfferStatus.LAPSED: said("the offer has lapsed: a result was delivered since, or the escrow has ended"),
 }
 
 
@@ -80,10 +81,12 @@ class Offers:
             if wallet_id in actor.wallet_ids
         ]
         if not sides or actor.node_id is not None or escrow.verifier_key_id in actor.key_ids:
-            raise PermissionDeniedError("only the payer and the provider themselves agree on a split")
+            raise PermissionDeniedError(said("only the payer and the provider themselves agree on a split"))
         both = owners(self._session, (escrow.payer_wallet_id, escrow.provider_wallet_id))
         if len(set(both.values())) == 1:
-            raise PermissionDeniedError("both wallets belong to one owner: there is nobody to agree with")
+            raise PermissionDeniedError(
+                said("both wallets belong to one owner: there is nobody to agree with")
+            )
         return sides[0]
 
     def offer(
@@ -142,7 +145,9 @@ class Offers:
         with self._negotiation(escrow_id) as (escrow, side):
             offer = self._answerable(escrow, side, offer_id)
             if offer.share != seen:
-                raise OfferStateError(f"the offer is one of {offer.share} FLOP, not of {seen}")
+                raise OfferStateError(
+                    said("the offer is one of {share} FLOP, not of {seen}", share=offer.share, seen=seen)
+                )
             self._end(offer, OfferStatus.ACCEPTED)
             detail = {"offer_id": offer.id, "offered_by": offer.side}
             self._division.divide(escrow, offer.share, Party.AGREEMENT, detail)
@@ -161,7 +166,7 @@ class Offers:
         with self._negotiation(escrow_id) as (escrow, side):
             offer = self._find(escrow, offer_id)
             if offer.side != side:
-                raise PermissionDeniedError("it is the other side's offer: accept or decline it")
+                raise PermissionDeniedError(said("it is the other side's offer: accept or decline it"))
             self._require_open(escrow, offer)
             self._end(offer, OfferStatus.WITHDRAWN)
             self._tell(escrow, "offer_withdrawn", offer, {})
@@ -193,7 +198,9 @@ class Offers:
             escrow = self._moves.get(escrow_id)
             side = self.side(escrow)
             if Status(escrow.status) not in HOLDING:
-                detail = f"the escrow is {escrow.status}: there is no money in it to agree about"
+                detail = said(
+                    "the escrow is {status}: there is no money in it to agree about", status=escrow.status
+                )
                 raise EscrowStateError(detail, current_status=escrow.status)
             yield escrow, side
 
@@ -202,14 +209,14 @@ class Offers:
         if 0 < offer_id <= LARGEST_ID:
             offer = self._session.get(SettlementOffer, offer_id, populate_existing=True)
         if offer is None or offer.escrow_id != escrow.id:
-            raise NotFoundError("this escrow has no such offer")
+            raise NotFoundError(said("this escrow has no such offer"))
         return offer
 
     def _answerable(self, escrow: Escrow, side: Side, offer_id: int) -> SettlementOffer:
         """An open offer of the other side."""
         offer = self._find(escrow, offer_id)
         if offer.side == side:
-            raise PermissionDeniedError("it is your own offer: the other side answers it")
+            raise PermissionDeniedError(said("it is your own offer: the other side answers it"))
         self._require_open(escrow, offer)
         return offer
 
@@ -241,7 +248,7 @@ class Offers:
     def _require_open(self, escrow: Escrow, offer: SettlementOffer) -> None:
         status = self._status(escrow, offer)
         if status is not OfferStatus.OPEN:
-            raise OfferStateError(f"the offer {_WORDS[status]}")
+            raise OfferStateError(_WHY_NOT[status])
 
     def _end(self, offer: SettlementOffer, status: OfferStatus) -> None:
         statement = update(SettlementOffer).where(
@@ -249,7 +256,7 @@ class Offers:
         )
         values = {"status": status.value, "ended_at": utcnow(), "ended_by": self._actor.name}
         if not changes_this_row(self._session, offer, statement.values(**values)):
-            raise OfferStateError(f"the offer {_WORDS[OfferStatus(offer.status)]}")
+            raise OfferStateError(_WHY_NOT[OfferStatus(offer.status)])
 
     def _tell(self, escrow: Escrow, kind: str, offer: SettlementOffer, detail: dict[str, Any]) -> None:
         told = {"offer_id": offer.id, "side": offer.side, "share": str(offer.share), **detail}

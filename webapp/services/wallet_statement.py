@@ -47,7 +47,7 @@ class StatementLine:
     `counterpart` is the account at the other end, and `balance` is what was available after it.
 
     Kinds: deposit_credit, deposit_reverse, deposit_recover, escrow_create, escrow_refund, escrow_release,
-    payout_queue, payout_return, payout_missing.
+    escrow_resolve, payout_queue, payout_return, payout_missing.
     """
 
     id: int

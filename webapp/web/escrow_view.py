@@ -9,11 +9,12 @@ from flask_login import current_user
 
 from webapp.domain.clock import utcnow
 from webapp.domain.escrow_states import Action, Party, Status, Terms, allowed_actions
-from webapp.domain.money import split
+from webapp.domain.money import ZERO, split
 from webapp.domain.roles import Actor, Role
 from webapp.models import Escrow, EscrowTransaction, Payout
 from webapp.services import audit_trail, escrow_desk
 from webapp.services.downtime import fair_terms
+from webapp.services.escrow_division import Division
 from webapp.services.escrow_payments import payments_of
 from webapp.services.wallet_queries import list_payouts_of_escrow
 from webapp.web.current import db_session, services
@@ -39,6 +40,14 @@ class EscrowView:
     happenings: list[Happening]
     payment: PaymentView | None
     is_final: bool
+
+    @property
+    def parts(self) -> Division:
+        """Who got what of an escrow that was divided."""
+        share = (self.escrow.resolved_provider_amount or ZERO) + (
+            self.escrow.resolved_community_amount or ZERO
+        )
+        return Division.of(self.escrow, share)
 
     def may(self, action: str) -> bool:
         """Whether this reader may do this now."""

@@ -10,7 +10,7 @@ from flask_babel import ngettext
 from webapp.domain.money import Amount
 from webapp.domain.said import said
 from webapp.models import Escrow, EscrowTransaction
-from webapp.web import payment_words
+from webapp.web import offer_words, payment_words
 from webapp.web.formats import money
 from webapp.web.language import recalled
 from webapp.web.parties import as_sentence, is_reader
@@ -43,6 +43,7 @@ LOOKS = {
     "payout_confirmed": (said("Confirmed on the chain"), "done-circle", "good"),
     "payout_failed": (said("Payout failed"), "cross", "bad"),
     **payment_words.LOOKS,
+    **offer_words.LOOKS,
 }
 # A payout to the payer is a refund, and is called one.
 _TITLES_OF_REFUNDS = {
@@ -74,6 +75,8 @@ def awaits_note(entry: EscrowTransaction) -> str:
 def note_of(escrow: Escrow, entry: EscrowTransaction, payer: str, provider: str) -> str:
     """What the event meant. `payer` and `provider` are "you" or a wallet in words."""
     detail = entry.detail
+    if divided := offer_words.division_note(entry):
+        return divided
     match entry.kind:
         case "created":
             return payment_words.created_note(escrow)
@@ -105,6 +108,8 @@ def note_of(escrow: Escrow, entry: EscrowTransaction, payer: str, provider: str)
                 "Final, after %(num)d confirmations.",
                 int(detail.get("confirmations", 0)),
             )
+        case "offered" | "offer_declined" | "offer_withdrawn":
+            return offer_words.offer_note(entry)
     return _NOTES.get(entry.kind) or payment_words.payment_note(escrow, entry, payer)
 
 

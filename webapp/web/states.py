@@ -28,6 +28,15 @@ _LOOKS = {
         Look("released", said("Released"), "done-circle", "good"),
         Look("refunded", said("Refunded"), "refund", "back"),
         Look("resolved", said("Resolved"), "split", "good"),
+        # Offers between the sides of an escrow
+        Look("offer_open", said("Open"), "split", "moving"),
+        Look("offer_replaced", said("Replaced"), "refund", "plain"),
+        Look("offer_countered", said("Answered by another offer"), "split", "plain"),
+        Look("offer_accepted", said("Accepted"), "done-circle", "good"),
+        Look("offer_declined", said("Declined"), "cross", "plain"),
+        Look("offer_withdrawn", said("Withdrawn"), "cross", "plain"),
+        Look("offer_expired", said("Its time is over"), "clock", "plain"),
+        Look("offer_lapsed", said("Lapsed"), "clock", "plain"),
         # Payouts and the transactions that carry them
         Look("awaiting_approval", said("Awaiting approval"), "user", "waiting"),
         Look("held", said("Held"), "lock", "waiting"),

@@ -9,6 +9,7 @@ from uuid import UUID
 from webapp.domain import accounts
 from webapp.domain.clock import utcnow
 from webapp.domain.money import Amount
+from webapp.domain.said import said
 from webapp.services.payouts.batching import Outlook
 from webapp.services.wallet_statement import StatementLine
 
@@ -64,7 +65,7 @@ def line_of(line: StatementLine) -> Line:
 
 
 def _words(line: StatementLine) -> tuple[str, str]:
-    if line.kind == "escrow_release":
+    if line.kind in ("escrow_release", "escrow_resolve"):
         return _words_of_release(line)
     if line.kind == "deposit_credit" and line.escrow_id:
         if line.available_change:
@@ -74,6 +75,10 @@ def _words(line: StatementLine) -> tuple[str, str]:
 
 
 def _words_of_release(line: StatementLine) -> tuple[str, str]:
+    if line.available_change > 0 and line.held_change < 0:
+        return said("Your part of a divided escrow"), said("from held to available")
+    if line.available_change > 0 and line.kind == "escrow_resolve":
+        return said("Earned"), said("your part of a divided escrow")
     if line.available_change > 0:
         return "Earned", "released to you"
     if line.counterpart == accounts.FUND:

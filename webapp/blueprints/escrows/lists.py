@@ -37,6 +37,7 @@ SHOWN_STATUSES = (
     Status.DISPUTED,
     Status.RELEASED,
     Status.REFUNDED,
+    Status.RESOLVED,
 )
 SIDES = {"payer": Party.PAYER, "provider": Party.PROVIDER}
 COLUMNS = (
@@ -45,6 +46,9 @@ COLUMNS = (
     "amount",
     "provider_amount",
     "community_amount",
+    "resolved_provider_amount",
+    "resolved_community_amount",
+    "refunded_amount",
     "payer_wallet_id",
     "provider_wallet_id",
     "service_name",

@@ -8,14 +8,21 @@ from typing import Any
 
 from flask import Response, flash, request
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from webapp.blueprints.escrows.blueprint import bp, manager, show_url
 from webapp.blueprints.forms.escrows import DeliverForm, DisputeForm, RefundForm, ReleaseForm
 from webapp.blueprints.forms.evidence import EvidenceForm
+from webapp.blueprints.forms.offers import OfferForm
 from webapp.domain.clock import utcnow
 from webapp.domain.escrow_states import Action, Status
-from webapp.domain.exceptions import EscrowStateError, ResultValidationError, ValidationError
+from webapp.domain.exceptions import (
+    EscrowStateError,
+    OfferStateError,
+    ResultValidationError,
+    ValidationError,
+)
 from webapp.domain.result_rules.kinds import Kind
 from webapp.domain.result_rules.words import rules_in_words
 from webapp.domain.roles import Scope
@@ -30,7 +37,9 @@ from webapp.web.evidence_view import evidence_of
 from webapp.web.forms import PageForm
 from webapp.web.guards import signed_in
 from webapp.web.htmx import done, is_htmx, render
+from webapp.web.language import translated
 from webapp.web.live import live
+from webapp.web.offer_view import offers_view
 from webapp.web.presses import press_once
 
 MADE_HERE = "Made to deliver in the browser"
@@ -86,7 +95,7 @@ def deliver(escrow_id: uuid.UUID) -> ResponseReturnValue:
         signature = form.provider_signature.data or _sign(escrow, form, result_hash)
         escrows.deliver_escrow(escrow_id, result_hash, signature, inspection)
 
-    return _act(escrow_id, "deliver_form", form, effect, "The result is delivered.", look)
+    return act(escrow_id, "deliver_form", form, effect, "The result is delivered.", look)
 
 
 @bp.post("/<uuid:escrow_id>/release")
@@ -98,7 +107,7 @@ def release(escrow_id: uuid.UUID) -> ResponseReturnValue:
     def effect(escrows: EscrowManager, _escrow: Escrow) -> None:
         escrows.release_escrow(escrow_id, form.result_hash.data or None, form.provider_signature.data or None)
 
-    return _act(escrow_id, "release_form", form, effect, "Released: the provider and the fund are paid.")
+    return act(escrow_id, "release_form", form, effect, "Released: the provider and the fund are paid.")
 
 
 @bp.post("/<uuid:escrow_id>/refund")
@@ -112,7 +121,7 @@ def refund(escrow_id: uuid.UUID) -> ResponseReturnValue:
 
     was_pending = form.seen.data == Status.PENDING
     message = "The escrow is cancelled." if was_pending else "Refunded: the payer has the money back."
-    return _act(escrow_id, "refund_form", form, effect, message)
+    return act(escrow_id, "refund_form", form, effect, message)
 
 
 @bp.post("/<uuid:escrow_id>/dispute")
@@ -124,16 +133,16 @@ def dispute(escrow_id: uuid.UUID) -> ResponseReturnValue:
     def effect(escrows: EscrowManager, _escrow: Escrow) -> None:
         escrows.dispute_escrow(escrow_id, form.reason.data)
 
-    return _act(
+    return act(
         escrow_id, "dispute_form", form, effect, "The money stays where it is until an arbiter decides."
     )
 
 
-def _act(
+def act(
     escrow_id: uuid.UUID,
     form_name: str,
     form: PageForm,
-    effect: Callable[[EscrowManager, Escrow], None],
+    effect: Callable[[EscrowManager, Escrow], object],
     message: str,
     look: Callable[[EscrowManager], None] | None = None,
 ) -> Response:
@@ -157,6 +166,9 @@ def _act(
     except EscrowStateError as error:
         flash(f"Nothing was done: the escrow is {error.current_status} by now.", "warning")
         return show_page(escrow_id, 409)
+    except OfferStateError as error:
+        flash(_("Nothing was done: %(why)s.", why=translated(error.detail)), "warning")
+        return show_page(escrow_id, 409, **{form_name: form})
     except (ValidationError, ResultValidationError) as error:
         form.take_errors(error)
         return show_page(escrow_id, 422, **{form_name: form})
@@ -225,4 +237,6 @@ def _context(escrow: Escrow, **forms: PageForm) -> dict[str, Any]:
         "rules": _rules(escrow),
         "evidence": evidence_of(escrow, parties),
         "evidence_form": EvidenceForm(formdata=None),
+        "offers": offers_view(escrow),
+        "offer_form": OfferForm(formdata=None),
     } | forms
