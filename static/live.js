@@ -96,12 +96,16 @@
   let stream = null;
   htmx.createEventSource = (address) => (stream = new LiveStream(address));
 
+  // What is asked for may be gone when the answer comes, replaced with all that is around it: then the page does not hear
+  // of the answer, but the request does.
   document.addEventListener("htmx:beforeSend", (event) => {
-    if (isLive(event.detail.elt)) asking.add(event.detail.xhr);
-  });
-  document.addEventListener("htmx:afterRequest", (event) => {
-    asking.delete(event.detail.xhr);
-    stream?.tellWaiting();
+    if (!isLive(event.detail.elt)) return;
+    const { xhr } = event.detail;
+    asking.add(xhr);
+    xhr.addEventListener("loadend", () => {
+      asking.delete(xhr);
+      stream?.tellWaiting();
+    });
   });
 
   for (const seconds of POLL_SECONDS) {

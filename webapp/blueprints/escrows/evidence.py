@@ -12,6 +12,7 @@ from flask_login import current_user
 from webapp.blueprints.escrows.blueprint import bp, manager, show_url
 from webapp.blueprints.escrows.page import show_page
 from webapp.blueprints.forms.evidence import EvidenceForm
+from webapp.domain.escrow_states import TERMINAL
 from webapp.domain.exceptions import EscrowStateError, NotFoundError, ValidationError
 from webapp.services.evidence.book import EvidenceBook
 from webapp.web.body_sizes import takes_evidence
@@ -19,7 +20,7 @@ from webapp.web.current import db_session, services
 from webapp.web.downloads import foreign_file
 from webapp.web.evidence_view import evidence_of
 from webapp.web.guards import signed_in
-from webapp.web.htmx import done, render
+from webapp.web.htmx import done, is_htmx, render
 from webapp.web.live import live
 from webapp.web.presses import press_once
 
@@ -67,6 +68,10 @@ def evidence_list(escrow_id: uuid.UUID) -> ResponseReturnValue:
     escrows = manager()
     escrow = escrows.get_escrow(escrow_id)
     evidence = evidence_of(escrow, escrows.parties(escrow))
+    if evidence is None and escrow.status in TERMINAL and is_htmx():
+        return Response(
+            status=204
+        )  # An open page still asks for the empty list of a dispute that has just ended.
     if evidence is None:
         raise NotFoundError("there is no such escrow, or it is not yours")
     return render("escrows/evidence", "escrow_evidence_list", escrow=escrow, evidence=evidence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable
+from typing import Any
 
 from flask import Response, render_template, request
 from flask.typing import ResponseReturnValue
@@ -28,7 +29,7 @@ from webapp.web.offer_view import offers_view, parts_of
 def show_offers(escrow_id: uuid.UUID) -> ResponseReturnValue:
     """The offers by themselves, which the page asks for as they change; what is being typed beside them stays."""
     escrow = manager().get_escrow(escrow_id)
-    context = {"escrow": escrow, "offers": offers_view(escrow), "brings_answers": is_htmx()}
+    context: dict[str, Any] = {"escrow": escrow, "offers": offers_view(escrow), "brings_answers": is_htmx()}
     return render("escrows/offers", "escrow_offer_list", **context)
 
 
