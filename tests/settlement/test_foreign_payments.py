@@ -26,7 +26,7 @@ from webapp.models import ChainTransaction, Payout
 from webapp.services import operator_actions
 from webapp.services.container import Services
 from webapp.services.database import Session
-from webapp.services.payouts.foreign_payments import Evidence
+from webapp.services.payouts.foreign_evidence import Evidence
 from webapp.services.payouts.operations import PayoutOperations, subject_of
 
 

@@ -13,6 +13,7 @@ from typing import Final
 from embit import base58
 
 from webapp.domain.exceptions import InvalidAddressError
+from webapp.domain.said import said
 
 P2PKH_VERSIONS: Final = {"main": 35, "test": 56, "regtest": 111}
 P2SH_VERSIONS: Final = {"main": (22,), "test": (76,), "regtest": (196, 58)}
@@ -60,17 +61,17 @@ def destination(address: str) -> bytes:
 
 def _problem(address: str, network: str) -> str | None:
     if not address:
-        return "an address is required"
+        return said("an address is required")
     if address != address.strip():
-        return "has spaces around it"
+        return said("has spaces around it")
     if looks_like_witness(address):
-        return (
-            "is a SegWit (bech32) address; SegWit is never active on the main network, so coins sent "
-            "there would be lost. Use an address that begins with F on the main network"
+        return said(
+            "is a SegWit (bech32) address; SegWit is never active on the main network, so coins "
+            "sent there would be lost. Use an address that begins with F on the main network"
         )
     payload = _decode(address) if len(address) <= _LONGEST else None
     if payload is None:
-        return "is not a valid address: a character is wrong or missing (the checksum does not match)"
+        return said("is not a valid address: a character is wrong or missing (the checksum does not match)")
     return _version_problem(payload, network)
 
 
@@ -92,15 +93,19 @@ def _decode(address: str) -> bytes | None:
 def _version_problem(payload: bytes, network: str) -> str | None:
     version, rest = payload[0] if payload else -1, payload[1:]
     if version in WIF_VERSIONS and len(rest) in (32, 33):
-        return "is a private key, not an address; never paste it anywhere, and move the coins it holds"
+        return said("is a private key, not an address; never paste it anywhere, and move the coins it holds")
     if len(rest) != _HASH_BYTES:
-        return "is not an address of this chain"
+        return said("is not an address of this chain")
     homes = _networks_of(version)
     if network in homes:
         return None
     if homes:
-        return f"belongs to {' or '.join(map(_title, homes))}, and this service runs on {_title(network)}"
-    return f"is not an address of this chain (version byte {version})"
+        return said(
+            "belongs to {names}, and this service runs on {network}",
+            names=" or ".join(map(_title, homes)),
+            network=_title(network),
+        )
+    return said("is not an address of this chain (version byte {version})", version=version)
 
 
 def _networks_of(version: int) -> list[str]:

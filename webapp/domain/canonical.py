@@ -12,6 +12,7 @@ import rfc8785
 
 from webapp.domain.exceptions import ValidationError
 from webapp.domain.money import Amount
+from webapp.domain.said import said
 
 _RESULT_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 
@@ -30,7 +31,7 @@ def normalize_result_hash(value: object, *, field: str = "result_hash") -> str:
     """A SHA-256 in lower-case hex. Raises ValidationError naming `field`."""
     text = value.lower() if isinstance(value, str) else ""
     if not _RESULT_HASH.fullmatch(text):
-        raise ValidationError.of(field, "must be a SHA-256 in hexadecimal (64 characters)")
+        raise ValidationError.of(field, said("must be a SHA-256 in hexadecimal (64 characters)"))
     return text
 
 

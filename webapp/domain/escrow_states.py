@@ -17,6 +17,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from webapp.domain.said import said
+
 
 class Status(StrEnum):
     """Where an escrow stands."""
@@ -119,9 +121,9 @@ def refusal(terms: Terms, action: Action, parties: frozenset[Party], now: dateti
         return None
     if action is Action.DELIVER:
         if Party.PROVIDER not in parties:
-            return "only the provider may deliver"
+            return said("only the provider may deliver")
         if terms.has_expired(now):
-            return "the deadline for delivery has passed"
+            return said("the deadline for delivery has passed")
         return None
     if action is Action.RELEASE:
         return _release_refusal(terms, parties, now)
@@ -130,8 +132,8 @@ def refusal(terms: Terms, action: Action, parties: frozenset[Party], now: dateti
     if action is Action.DISPUTE:
         return _dispute_refusal(terms, parties, now)
     if action is Action.FUND:
-        return "only coins that arrive at its address fund an escrow"
-    return "an escrow is divided by what both sides agree on, or by a ruling"
+        return said("only coins that arrive at its address fund an escrow")
+    return said("an escrow is divided by what both sides agree on, or by a ruling")
 
 
 def _stands_above(terms: Terms, action: Action, parties: frozenset[Party]) -> bool:
@@ -147,24 +149,28 @@ def _stands_above(terms: Terms, action: Action, parties: frozenset[Party]) -> bo
 
 def _dispute_refusal(terms: Terms, parties: frozenset[Party], now: datetime) -> str | None:
     if not parties & {Party.PAYER, Party.PROVIDER}:
-        return "only the payer or the provider may object"
+        return said("only the payer or the provider may object")
     if terms.window_is_over(now):
-        return "the time to object is over"
+        return said("the time to object is over")
     return None
 
 
 def _release_refusal(terms: Terms, parties: frozenset[Party], now: datetime) -> str | None:
     if terms.status is Status.DISPUTED:
-        return None if Party.PAYER in parties else "it is disputed: only the payer may give in and release it"
+        return (
+            None
+            if Party.PAYER in parties
+            else said("it is disputed: only the payer may give in and release it")
+        )
     if parties & {Party.PAYER, Party.VERIFIER}:
         return None  # Under terms of its own this is an approval, and they say what else is needed.
     if Party.CLOCK in parties and terms.status is Status.DELIVERED and terms.window_is_over(now):
         return None
     if Party.PROVIDER in parties:
-        return "a provider cannot release to itself"
+        return said("a provider cannot release to itself")
     if terms.decide_themselves:
-        return "the terms of the escrow say when it is released"
-    return "only the payer or the verifier may release before the acceptance window ends"
+        return said("the terms of the escrow say when it is released")
+    return said("only the payer or the verifier may release before the acceptance window ends")
 
 
 def _refund_refusal(terms: Terms, parties: frozenset[Party], now: datetime) -> str | None:
@@ -173,17 +179,21 @@ def _refund_refusal(terms: Terms, parties: frozenset[Party], now: datetime) -> s
     if terms.status is Status.DISPUTED:
         if Party.PROVIDER in parties:
             return None
-        return "it is disputed: only the provider may give in and refund it"
+        return said("it is disputed: only the provider may give in and refund it")
     if terms.decide_themselves:
-        return None if Party.PROVIDER in parties else "the terms of the escrow say when the payer is refunded"
+        return (
+            None
+            if Party.PROVIDER in parties
+            else said("the terms of the escrow say when the payer is refunded")
+        )
     if parties & {Party.PROVIDER, Party.VERIFIER}:
         return None
     if not parties & {Party.PAYER, Party.CLOCK}:
-        return "only a party of the escrow may refund it"
+        return said("only a party of the escrow may refund it")
     if terms.status is Status.DELIVERED:
-        return "a delivery was made in time: the provider or the verifier may refund it"
+        return said("a delivery was made in time: the provider or the verifier may refund it")
     if not terms.has_expired(now):
-        return "the payer is refunded when the deadline has passed without a delivery"
+        return said("the payer is refunded when the deadline has passed without a delivery")
     return None
 
 
@@ -193,7 +203,7 @@ def _cancel_refusal(terms: Terms, parties: frozenset[Party], now: datetime) -> s
         return None
     if Party.CLOCK in parties and terms.funding_is_over(now):
         return None
-    return "only the payer or the provider may cancel an escrow that is not paid for"
+    return said("only the payer or the provider may cancel an escrow that is not paid for")
 
 
 def allowed_actions(terms: Terms, parties: frozenset[Party], now: datetime) -> frozenset[Action]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from webapp.domain.exceptions import InvalidAmountError, ValidationError
 from webapp.domain.money import Amount
+from webapp.domain.said import said
 
 SHARES = ("equal", "reputation")
 
@@ -53,7 +54,7 @@ class FundRules:
             except (ValidationError, InvalidAmountError) as error:
                 complaints |= error.fields
         if complaints:
-            raise ValidationError("these rules cannot be", fields=complaints)
+            raise ValidationError(said("these rules cannot be"), fields=complaints)
         return replace(self, **read)
 
 
@@ -65,12 +66,14 @@ def _read(name: str, value: Any) -> Amount | int | str:
         return Amount.parse(value, field=name)
     if name == "airdrop_shares":
         if value not in SHARES:
-            raise ValidationError.of(name, f"must be one of {', '.join(SHARES)}")
+            raise ValidationError.of(name, said("must be one of {names}", names=", ".join(SHARES)))
         return str(value)
     if name not in BOUNDS:
-        raise ValidationError.of(name, "is not one of the fund's rules")
+        raise ValidationError.of(name, said("is not one of the fund's rules"))
     least, most = BOUNDS[name]
     text = str(value).strip()
     if not (text.isascii() and text.isdigit() and len(text) <= 12 and least <= int(text) <= most):
-        raise ValidationError.of(name, f"must be a whole number from {least} to {most}")
+        raise ValidationError.of(
+            name, said("must be a whole number from {least} to {most}", least=least, most=most)
+        )
     return int(text)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from webapp.domain.exceptions import InvalidAmountError
+from webapp.domain.said import said
 
 BASE_UNITS_PER_FLOP = 100_000_000
 MAX_BASE_UNITS = 10**18
@@ -32,7 +33,7 @@ class Amount:
 
     def __post_init__(self) -> None:
         if type(self.base_units) is not int or not 0 <= self.base_units <= _LARGEST_INTEGER:
-            raise InvalidAmountError("an amount must be a whole number of base units, from zero up")
+            raise InvalidAmountError(said("an amount must be a whole number of base units, from zero up"))
 
     @classmethod
     def parse(cls, value: object, *, field: str = "amount", allow_zero: bool = False) -> Amount:
@@ -44,9 +45,11 @@ class Amount:
         try:
             amount = cls(_base_units(value))
             if amount.base_units == 0 and not allow_zero:
-                raise InvalidAmountError("must be greater than zero")
+                raise InvalidAmountError(said("must be greater than zero"))
         except InvalidAmountError as error:
-            raise InvalidAmountError(f"{field}: {error.detail}", fields={field: error.detail}) from None
+            raise InvalidAmountError(
+                said("{field}: {message}", field=field, message=error.detail), fields={field: error.detail}
+            ) from None
         return amount
 
     def __str__(self) -> str:
@@ -85,31 +88,31 @@ def _base_units(value: object) -> int:
         return value.base_units
     if isinstance(value, str):
         if not _PLAIN_DECIMAL.fullmatch(value):
-            raise InvalidAmountError("must be a plain decimal number with at most eight decimals")
+            raise InvalidAmountError(said("must be a plain decimal number with at most eight decimals"))
         return _scaled(Decimal(value))
     if isinstance(value, float):
         value = Decimal(repr(value))
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
-        raise InvalidAmountError("must be a number or a decimal string")
+        raise InvalidAmountError(said("must be a number or a decimal string"))
     return _scaled(Decimal(value))
 
 
 def _scaled(value: Decimal) -> int:
     # The size is judged before anything is expanded: 1e400000000 is short to send and long to write out.
     if not value.is_finite():
-        raise InvalidAmountError("must be a finite number")
+        raise InvalidAmountError(said("must be a finite number"))
     if value < 0:
-        raise InvalidAmountError("must be greater than zero")
+        raise InvalidAmountError(said("must be greater than zero"))
     if value and value.adjusted() > 10:
-        raise InvalidAmountError("must be at most 10000000000 FLOP")
+        raise InvalidAmountError(said("must be at most 10000000000 FLOP"))
     if value and value.adjusted() < -DECIMALS:
-        raise InvalidAmountError("must have at most eight decimals")
+        raise InvalidAmountError(said("must have at most eight decimals"))
     # Beyond 28 digits the decimal context would round; no amount needs more than 19.
     scaled = value.scaleb(DECIMALS) if len(value.as_tuple().digits) <= 28 else None
     if scaled is None or scaled != int(scaled):
-        raise InvalidAmountError("must have at most eight decimals")
+        raise InvalidAmountError(said("must have at most eight decimals"))
     if scaled > MAX_BASE_UNITS:
-        raise InvalidAmountError("must be at most 10000000000 FLOP")
+        raise InvalidAmountError(said("must be at most 10000000000 FLOP"))
     return int(scaled)
 
 

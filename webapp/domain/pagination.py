@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from webapp.domain.exceptions import ValidationError
+from webapp.domain.said import said
 
 T = TypeVar("T")
 K = TypeVar("K")
@@ -45,14 +46,14 @@ def decode_cursor(cursor: str | None, parse: Callable[[str], K]) -> K | None:
     try:
         return parse(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode())
     except (ValueError, binascii.Error):
-        raise ValidationError.of("cursor", "is not one that this service gave out") from None
+        raise ValidationError.of("cursor", said("is not one that this service gave out")) from None
 
 
 def row_id(text: str) -> int:
     """A parser for cursors over numbered rows. Raises ValueError for what no column of ours could hold."""
     number = int(text)
     if not 0 <= number <= _LARGEST_ID:
-        raise ValueError("no row has such an id")
+        raise ValueError(said("no row has such an id"))
     return number
 
 
@@ -61,5 +62,7 @@ def checked_limit(limit: int | None) -> int:
     if limit is None:
         return DEFAULT_PAGE_SIZE
     if not 1 <= limit <= MAX_PAGE_SIZE:
-        raise ValidationError.of("limit", f"must be between 1 and {MAX_PAGE_SIZE}")
+        raise ValidationError.of(
+            "limit", said("must be between 1 and {max_page_size}", max_page_size=MAX_PAGE_SIZE)
+        )
     return limit

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 
+from webapp.domain.said import said
+
 
 class PayoutStatus(StrEnum):
     """Where a payout stands."""
@@ -84,68 +86,71 @@ ON_EVIDENCE = (PayoutAction.ACCEPT, PayoutAction.QUEUE_AGAIN, PayoutAction.RETUR
 
 STATES: dict[PayoutStatus, State] = {
     PayoutStatus.AWAITING_APPROVAL: State(
-        "An operator must approve it before it is sent.",
+        said("An operator must approve it before it is sent."),
         Turn.OPERATOR,
         timedelta(hours=24),
-        "it can be approved or returned",
+        said("it can be approved or returned"),
         frozenset({PayoutAction.APPROVE, PayoutAction.RETURN}),
         _BOTH,
     ),
     PayoutStatus.HELD: State(
-        "An operator holds it back. It is not sent until one lets it go.",
+        said("An operator holds it back. It is not sent until one lets it go."),
         Turn.OPERATOR,
         timedelta(hours=72),
-        "it can be let go or returned",
+        said("it can be let go or returned"),
         frozenset({PayoutAction.RESUME, PayoutAction.RETURN}),
         # Taking it back and asking anew would be a way around the hold.
         frozenset({OwnerAction.REDIRECT}),
     ),
     PayoutStatus.QUEUED: State(
-        "It waits for the next transaction.",
+        said("It waits for the next transaction."),
         Turn.WORKER,
         timedelta(minutes=20),
-        "it is in no transaction yet, and can be held or returned",
+        said("it is in no transaction yet, and can be held or returned"),
         frozenset({PayoutAction.HOLD, PayoutAction.RETURN}),
         _BOTH,
     ),
     PayoutStatus.CLAIMED: State(
-        "It is being built into a transaction.",
+        said("It is being built into a transaction."),
         Turn.WORKER,
         timedelta(minutes=5),
-        "a worker is building its transaction, and has a lease that ends by itself; look again in a minute",
+        said(
+            "a worker is building its transaction, and has a lease that ends by itself; look "
+            "again in a minute"
+        ),
     ),
     PayoutStatus.SIGNED: State(
-        "Its transaction is signed and about to be sent.",
+        said("Its transaction is signed and about to be sent."),
         Turn.WORKER,
         timedelta(minutes=15),
-        "its transaction can be sent again, or the payout returned",
+        said("its transaction can be sent again, or the payout returned"),
         frozenset({PayoutAction.REBROADCAST, PayoutAction.RETURN}),
     ),
     PayoutStatus.BROADCAST: State(
-        "The network has its transaction.",
+        said("The network has its transaction."),
         Turn.NETWORK,
         timedelta(hours=1),
-        "the network has its transaction; if that takes too long, raise its fee",
+        said("the network has its transaction; if that takes too long, raise its fee"),
         frozenset({PayoutAction.REBROADCAST, PayoutAction.RAISE_FEE}),
     ),
     PayoutStatus.UNKNOWN: State(
-        "It is not known whether the network has its transaction.",
+        said("It is not known whether the network has its transaction."),
         Turn.WORKER,
         timedelta(minutes=30),
-        "its transaction can be sent again, or the payout returned",
+        said("its transaction can be sent again, or the payout returned"),
         frozenset({PayoutAction.REBROADCAST, PayoutAction.RETURN, *ON_EVIDENCE}),
     ),
     PayoutStatus.CONFIRMED: State(
-        "It has arrived and is final.",
+        said("It has arrived and is final."),
         Turn.NOBODY,
         None,
-        "it has arrived and is final",
+        said("it has arrived and is final"),
     ),
     PayoutStatus.FAILED: State(
-        "It was not sent, and its money is back in the balance.",
+        said("It was not sent, and its money is back in the balance."),
         Turn.NOBODY,
         None,
-        "its money is back in the balance",
+        said("its money is back in the balance"),
     ),
 }
 
@@ -178,4 +183,4 @@ def refusal(status: str, action: PayoutAction) -> str | None:
     state = state_of(status)
     if action in state.may_do:
         return None
-    return f"The payout is {status.replace('_', ' ')}: {state.instead}."
+    return said("The payout is {value}: {instead}.", value=status.replace("_", " "), instead=state.instead)

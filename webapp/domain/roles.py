@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from webapp.domain.exceptions import PermissionDeniedError, ScopeError, ValidationError
+from webapp.domain.said import said
 
 
 class Role(StrEnum):
@@ -53,10 +54,15 @@ def parse_scopes(values: list[str] | tuple[str, ...]) -> tuple[Scope, ...]:
     known = {scope.value for scope in Scope}
     if unknown := sorted(set(values) - known):
         raise ValidationError.of(
-            "scopes", f"unknown: {', '.join(unknown)}; known are {', '.join(sorted(known))}"
+            "scopes",
+            said(
+                "unknown: {names}; known are {known}",
+                names=", ".join(unknown),
+                known=", ".join(sorted(known)),
+            ),
         )
     if not values:
-        raise ValidationError.of("scopes", "at least one is needed")
+        raise ValidationError.of("scopes", said("at least one is needed"))
     return tuple(scope for scope in Scope if scope.value in values)
 
 
@@ -89,7 +95,7 @@ class Actor:
     def require_scope(self, scope: Scope) -> None:
         """Raises ScopeError when this is a key that lacks the scope."""
         if self.scopes is not None and scope not in self.scopes:
-            raise ScopeError(f"this key lacks the scope {scope.value}")
+            raise ScopeError(said("this key lacks the scope {value}", value=scope.value))
 
     def is_own(self, wallet_id: int | None, asked_by: str | None = None) -> bool:
         """Whether the wallet is theirs, or it was they who asked: such a thing is for somebody else to decide."""
@@ -98,7 +104,9 @@ class Actor:
     def require_not_own(self, thing: str, wallet_id: int | None, asked_by: str | None = None) -> None:
         """Raises PermissionDeniedError when the actor would decide in their own favour; `thing` is what about."""
         if self.is_own(wallet_id, asked_by):
-            raise PermissionDeniedError(f"another operator must decide this: {thing} is your own")
+            raise PermissionDeniedError(
+                said("another operator must decide this: {thing} is your own", thing=thing)
+            )
 
 
 WORKER = Actor(name="worker", is_clock=True)

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from webapp.domain.accounts import wallet_part
 from webapp.domain.exceptions import FrozenWalletError, InsufficientFundsError, NotFoundError
 from webapp.domain.money import Amount, format_signed
+from webapp.domain.said import said
 from webapp.models import Wallet
 
 _AVAILABLE = type_coerce(Wallet.available, BigInteger)
@@ -63,10 +64,15 @@ def _change(session: Session, wallet_id: int, change: dict[str, int], even_if_fr
         select(Wallet.available, Wallet.held, Wallet.is_frozen).where(Wallet.id == wallet_id)
     ).first()
     if row is None:
-        raise NotFoundError(f"there is no wallet {wallet_id}")
+        raise NotFoundError(said("there is no wallet {wallet_id}", wallet_id=wallet_id))
     if row.is_frozen and not parameters["may_change_frozen"]:
-        raise FrozenWalletError(f"wallet {wallet_id} is frozen")
+        raise FrozenWalletError(said("wallet {wallet_id} is frozen", wallet_id=wallet_id))
     needed = format_signed(-min(change["available"], change["held"]))
     raise InsufficientFundsError(
-        f"wallet {wallet_id} has {row.available} FLOP available; {needed} FLOP is needed"
+        said(
+            "wallet {wallet_id} has {available} FLOP available; {needed} FLOP is needed",
+            wallet_id=wallet_id,
+            available=row.available,
+            needed=needed,
+        )
     )

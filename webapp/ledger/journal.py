@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import DuplicateEntryError
 from webapp.domain.money import Amount
+from webapp.domain.said import said
 from webapp.ledger import balances
 from webapp.models import JournalEntry, Posting
 from webapp.models.insert_once import insert_once
@@ -52,11 +53,11 @@ def post(
     """
     moves = [move for move in moves if move.amount]
     if not moves:
-        raise ValueError(f"the entry {key} moves nothing")
+        raise ValueError(said("the entry {key} moves nothing", key=key))
     values = {"key": key, "kind": kind, "escrow_id": escrow_id, "created_at": utcnow()}
     entry_id = insert_once(session, JournalEntry, values, JournalEntry.id)
     if entry_id is None:
-        raise DuplicateEntryError(f"{key} is in the journal already")
+        raise DuplicateEntryError(said("{key} is in the journal already", key=key))
     balances.apply(
         session, [(m.source, m.destination, m.amount) for m in moves], even_if_frozen=even_if_frozen
     )

@@ -8,6 +8,7 @@ from sqlalchemy.orm import Session
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import NotFoundError
 from webapp.domain.roles import Actor
+from webapp.domain.said import said
 from webapp.models import Alert
 from webapp.models.compare_and_set import changes_one_row
 from webapp.services import operator_actions
@@ -42,7 +43,7 @@ def acknowledge(session: Session, actor: Actor, alert_id: int) -> None:
     with unit_of_work(session):
         is_standing = (Alert.id == alert_id) & Alert.acknowledged_at.is_(None)
         if not changes_one_row(session, update(Alert).where(is_standing).values(acknowledged_at=utcnow())):
-            raise NotFoundError(f"there is no standing alert {alert_id}")
+            raise NotFoundError(said("there is no standing alert {alert_id}", alert_id=alert_id))
         alert = session.get_one(Alert, alert_id)
         operator_actions.record(
             session, actor, "acknowledge_alert", f"alert:{alert_id}", kind=alert.kind, about=alert.subject

@@ -20,12 +20,13 @@ from webapp.domain.exceptions import NotFoundError, PermissionDeniedError, Valid
 from webapp.domain.pagination import Page, checked_limit, decode_cursor, row_id
 from webapp.domain.result_rules.kinds import Kind
 from webapp.domain.roles import Actor, Scope
+from webapp.domain.said import said
 from webapp.models import CatalogueService
 from webapp.services.catalogue_terms import ServiceReader
 from webapp.services.unit_of_work import unit_of_work
 
 MAX_SERVICES_PER_WALLET = 100
-_NAME_IS_TAKEN = "is the name of another service of this wallet; it may be one that was retired"
+_NAME_IS_TAKEN = said("is the name of another service of this wallet; it may be one that was retired")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,17 +46,21 @@ class Catalogue:
         self._session = session
         self._settings = settings
 
-    def offer(self, actor: Actor, provider_wallet_id: int, **said: Any) -> CatalogueService:
-        """A new service; `said` as `ServiceReader.read` takes it, `name` and `kind` among it.
+    def offer(self, actor: Actor, provider_wallet_id: int, **given: Any) -> CatalogueService:
+        """A new service; `given` as `ServiceReader.read` takes it, `name` and `kind` among it.
 
         Raises PermissionDeniedError for a wallet of somebody else, ValidationError with every wrong field.
         """
         _require_owner(actor, provider_wallet_id)
         with unit_of_work(self._session):
-            values = ServiceReader(self._settings).read(None, **said)
+            values = ServiceReader(self._settings).read(None, **given)
             if self._count(provider_wallet_id) >= MAX_SERVICES_PER_WALLET:
                 raise ValidationError.of(
-                    "provider_wallet_id", f"has {MAX_SERVICES_PER_WALLET} services, the most there can be"
+                    "provider_wallet_id",
+                    said(
+                        "has {max_services_per_wallet} services, the most there can be",
+                        max_services_per_wallet=MAX_SERVICES_PER_WALLET,
+                    ),
                 )
             service = CatalogueService(provider_wallet_id=provider_wallet_id, **values)
             self._session.add(service)
@@ -65,7 +70,7 @@ class Catalogue:
                 raise ValidationError.of("name", _NAME_IS_TAKEN) from None
         return service
 
-    def change(self, actor: Actor, service_id: int, **said: Any) -> CatalogueService:
+    def change(self, actor: Actor, service_id: int, **given: Any) -> CatalogueService:
         """Change what is named; orders that were made keep what they were made with. Name, kind and wallet stay.
 
         Raises NotFoundError, PermissionDeniedError, ValidationError with every wrong field.
@@ -74,7 +79,7 @@ class Catalogue:
             service = self.get(actor, service_id)
             _require_owner(actor, service.provider_wallet_id)
             self._session.refresh(service, with_for_update=True)
-            for name, value in ServiceReader(self._settings).read(service, **said).items():
+            for name, value in ServiceReader(self._settings).read(service, **given).items():
                 setattr(service, name, value)
             service.updated_at = utcnow()
             self._session.flush()
@@ -85,7 +90,7 @@ class Catalogue:
         is_one = 0 < service_id < 2**63
         service = self._session.get(CatalogueService, service_id, populate_existing=True) if is_one else None
         if service is None or not (service.is_active or service.provider_wallet_id in actor.wallet_ids):
-            raise NotFoundError("there is no such service")
+            raise NotFoundError(said("there is no such service"))
         return service
 
     def list(
@@ -113,7 +118,7 @@ class Catalogue:
 def _require_owner(actor: Actor, wallet_id: int) -> None:
     actor.require_scope(Scope.SERVICE_MANAGE)
     if wallet_id not in actor.wallet_ids or actor.node_id is not None:
-        raise PermissionDeniedError("only the owner of a wallet manages its services")
+        raise PermissionDeniedError(said("only the owner of a wallet manages its services"))
 
 
 def _conditions(wanted: ServiceFilter) -> Iterator[ColumnElement[bool]]:
@@ -123,11 +128,11 @@ def _conditions(wanted: ServiceFilter) -> Iterator[ColumnElement[bool]]:
         yield CatalogueService.provider_wallet_id.in_(wanted.wallet_ids)
     if wanted.kind:
         if wanted.kind not in tuple(Kind):
-            raise ValidationError.of("kind", f"must be one of {', '.join(Kind)}")
+            raise ValidationError.of("kind", said("must be one of {names}", names=", ".join(Kind)))
         yield CatalogueService.kind == wanted.kind
     if text := wanted.text.strip().lower():
         if not text.isprintable():
-            raise ValidationError.of("text", "must be printable")
+            raise ValidationError.of("text", said("must be printable"))
         yield or_(
             func.lower(CatalogueService.name).contains(text, autoescape=True),
             func.lower(CatalogueService.description).contains(text, autoescape=True),

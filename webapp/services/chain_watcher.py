@@ -18,6 +18,7 @@ from webapp.config import Settings
 from webapp.domain.exceptions import WalletIntegrationError
 from webapp.domain.failpoints import Step, step
 from webapp.domain.money import Amount
+from webapp.domain.said import said
 from webapp.models import Deposit
 from webapp.services import chain_cursor
 from webapp.services.chain_cursor import NewerReadingError, Reading
@@ -39,7 +40,7 @@ class ChainBehindError(WalletIntegrationError):
     """The daemon knows less of the chain than was read from it: nothing it says now undoes anything."""
 
     slug = "daemon-behind"
-    title = "The coin daemon is behind what was read from it"
+    title = said("The coin daemon is behind what was read from it")
 
 
 class ChainWatcher:
@@ -66,8 +67,12 @@ class ChainWatcher:
         self._reading, tip = reading, self._daemon.tip()
         if chain_cursor.is_behind(self._daemon, tip, Tip(reading.tip_height, reading.tip_hash)):
             raise ChainBehindError(
-                f"The daemon is at block {tip.height}, and block {reading.tip_height} was read before: it is "
-                "catching up, or its data was replaced. Deposits wait until it is there again."
+                said(
+                    "The daemon is at block {height}, and block {tip_height} was read before: it is "
+                    "catching up, or its data was replaced. Deposits wait until it is there again.",
+                    height=tip.height,
+                    tip_height=reading.tip_height,
+                )
             )
         with step(Step.DEPOSITS_LIST):
             entries, next_block = self._daemon.list_since_block(

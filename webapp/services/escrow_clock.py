@@ -17,6 +17,7 @@ from webapp.config import Settings
 from webapp.domain.clock import utcnow
 from webapp.domain.escrow_states import Status
 from webapp.domain.exceptions import ConflictError, DuxosError, NotFoundError, PermissionDeniedError
+from webapp.domain.said import said
 from webapp.models import Escrow
 from webapp.services import downtime
 from webapp.services.escrow_funding import EscrowFunding
@@ -48,8 +49,8 @@ class EscrowClock:
         expired = self._due(Escrow.status == Status.ACTIVE, Escrow.expires_at <= now, Escrow.expires_at)
         accepted = self._due(Escrow.status == Status.DELIVERED, Escrow.accept_by <= now, Escrow.accept_by)
         return sum(
-            [self._refund(each, "it was not paid for in time") for each in unpaid]
-            + [self._refund(each, "the deadline passed without a delivery") for each in expired]
+            [self._refund(each, said("it was not paid for in time")) for each in unpaid]
+            + [self._refund(each, said("the deadline passed without a delivery")) for each in expired]
             + [self._release(each) for each in accepted]
         )
 

@@ -19,6 +19,7 @@ from webapp.domain.exceptions import (
 )
 from webapp.domain.money import ZERO, split
 from webapp.domain.roles import Actor, Scope
+from webapp.domain.said import said
 from webapp.domain.terms.writing import as_document
 from webapp.models import Escrow, EscrowTerms
 from webapp.services import audit_trail
@@ -54,7 +55,7 @@ class EscrowCreation:
         """`terms` are those of `TermsReader.read`. See `EscrowManager.create_escrow`."""
         self._actor.require_scope(Scope.ESCROW_CREATE)
         if not self._actor.is_program and payer_wallet_id not in self._actor.wallet_ids:
-            raise PermissionDeniedError("you may not spend from the payer's wallet")
+            raise PermissionDeniedError(said("you may not spend from the payer's wallet"))
         with unit_of_work(self._session):
             service = ordered_service(self._session, terms)
             terms = with_usual_deadline(service, self._settings, terms)
@@ -129,13 +130,15 @@ class EscrowCreation:
         """Nothing moves yet; but whoever could not lock money cannot have it sent here either."""
         wallet = self._wallets.wallet(escrow.payer_wallet_id)
         if wallet.is_frozen:
-            raise FrozenWalletError(f"wallet {wallet.id} is frozen")
+            raise FrozenWalletError(said("wallet {id} is frozen", id=wallet.id))
         self._check_unpaid(escrow)
         address = deposit_addresses.take(self._session, "escrow", wallet.id, escrow.id)
         if address is None:
             raise NoDepositAddressError(
-                "There is no address to pay to at the moment; new ones come as soon as the coin daemon is in reach. "
-                "Try again in a moment, or pay from the balance."
+                said(
+                    "There is no address to pay to at the moment; new ones come as soon as the coin "
+                    "daemon is in reach. Try again in a moment, or pay from the balance."
+                )
             )
         escrow.deposit_address = address
         self._session.flush()
@@ -151,6 +154,9 @@ class EscrowCreation:
         if self._session.execute(statement).scalar_one() > MAX_UNPAID_PER_DAY:
             raise ValidationError.of(
                 "funding",
-                f"{MAX_UNPAID_PER_DAY} escrows of this wallet were made for a payment within 24 hours and not paid: "
-                "pay them, or pay from the balance",
+                said(
+                    "{max_unpaid_per_day} escrows of this wallet were made for a payment within 24 hours "
+                    "and not paid: pay them, or pay from the balance",
+                    max_unpaid_per_day=MAX_UNPAID_PER_DAY,
+                ),
             )

@@ -32,6 +32,7 @@ from webapp.domain.clock import utcnow
 from webapp.domain.escrow_states import HOLDING, Status
 from webapp.domain.exceptions import EscrowStateError
 from webapp.domain.money import ZERO, Amount
+from webapp.domain.said import said
 from webapp.models import ChainCursor, Deposit, Escrow, Wallet
 from webapp.models.compare_and_set import changes_one_row
 from webapp.services import audit_trail, held_back_refunds
@@ -164,7 +165,9 @@ def _change(session: Session, escrow: Escrow, **values: Any) -> None:
     is_changed = changes_one_row(session, statement.values(updated_at=utcnow(), **values))
     session.refresh(escrow)
     if not is_changed:
-        raise EscrowStateError(f"the escrow is {escrow.status}", current_status=escrow.status)
+        raise EscrowStateError(
+            said("the escrow is {status}", status=escrow.status), current_status=escrow.status
+        )
 
 
 def _tell(session: Session, escrow: Escrow, kind: str, deposit: Deposit, detail: dict[str, Any]) -> None:

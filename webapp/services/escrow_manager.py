@@ -17,6 +17,7 @@ from webapp.domain.clock import to_rfc3339, utcnow
 from webapp.domain.escrow_states import Action, Party
 from webapp.domain.exceptions import ResultValidationError
 from webapp.domain.roles import PROGRAM, Actor, Scope
+from webapp.domain.said import said
 from webapp.models import Escrow
 from webapp.services.disputes.ladder import DisputeLadder
 from webapp.services.escrow_creation import EscrowCreation
@@ -233,7 +234,10 @@ class EscrowManager:
             return ProvenResult(delivered[0], escrow.worked_by_node_id), delivered[1]
         if not result_hash or not provider_signature:
             missing = "result_hash" if not result_hash else "provider_signature"
-            raise ResultValidationError(f"{missing}: is needed", fields={missing: "is needed"})
+            raise ResultValidationError(
+                said("{field}: {message}", field=missing, message=said("is needed")),
+                fields={missing: said("is needed")},
+            )
         proven = self._validator.require_valid_result(escrow, result_hash, provider_signature)
         return proven, provider_signature.lower()
 
@@ -241,5 +245,7 @@ class EscrowManager:
 def _require_delivered(escrow: Escrow, result_hash: str | None) -> None:
     """Under terms of its own a result counts from its delivery on, which is the provider's to make."""
     if result_hash not in (None, "", escrow.result_hash):
-        message = "is not what was delivered, and the terms of the escrow count deliveries only"
-        raise ResultValidationError(f"result_hash: {message}", fields={"result_hash": message})
+        message = said("is not what was delivered, and the terms of the escrow count deliveries only")
+        raise ResultValidationError(
+            said("{field}: {message}", field="result_hash", message=message), fields={"result_hash": message}
+        )

@@ -17,6 +17,7 @@ from webapp.domain.escrow_states import MOVES, TERMINAL, Action, Party, Status, 
 from webapp.domain.exceptions import EscrowStateError, NotFoundError, PermissionDeniedError
 from webapp.domain.money import Amount
 from webapp.domain.roles import Actor, Role
+from webapp.domain.said import said
 from webapp.models import Escrow
 from webapp.models.compare_and_set import changes_this_row
 from webapp.services import audit_trail
@@ -52,7 +53,7 @@ class EscrowMoves:
         if escrow is None or not (
             is_staff or self.parties(escrow) or is_witness(self._session, escrow, self._actor)
         ):
-            raise NotFoundError("there is no such escrow, or it is not yours")
+            raise NotFoundError(said("there is no such escrow, or it is not yours"))
         return escrow
 
     def parties(self, escrow: Escrow) -> frozenset[Party]:

@@ -12,6 +12,7 @@ from webapp.domain.escrow_states import Party
 from webapp.domain.exceptions import NotFoundError
 from webapp.domain.pagination import Page, checked_limit
 from webapp.domain.roles import Actor
+from webapp.domain.said import said
 from webapp.models import Escrow
 from webapp.services.escrow_search import EVERYTHING, EscrowSearch
 from webapp.services.snapshot import snapshot
@@ -40,7 +41,7 @@ def list_for_actor(
     Raises NotFoundError for a wallet that is not the actor's, ValidationError naming `limit` or `cursor`.
     """
     if wallet_id is not None and wallet_id not in actor.wallet_ids:
-        raise NotFoundError(f"there is no wallet {wallet_id}, or it is not yours")
+        raise NotFoundError(said("there is no wallet {wallet_id}, or it is not yours", wallet_id=wallet_id))
     wallet_ids = actor.wallet_ids if wallet_id is None else (wallet_id,)
     keys = actor.key_ids if wallet_id is None and side is None else ()
     return list_page(session, of_wallets(wallet_ids, side, keys), search, limit=limit, cursor=cursor)

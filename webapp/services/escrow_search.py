@@ -21,6 +21,7 @@ from webapp.domain.escrow_states import TERMINAL, Status
 from webapp.domain.exceptions import ValidationError
 from webapp.domain.money import Amount
 from webapp.domain.pagination import decode_cursor, row_id
+from webapp.domain.said import said
 from webapp.models import Escrow
 
 OPEN = "open"
@@ -57,9 +58,11 @@ class EscrowSearch:
 
     def __post_init__(self) -> None:
         if self.status and self.status != OPEN and self.status not in {known.value for known in Status}:
-            raise ValidationError.of("status", f"must be one of {', '.join(Status)} or {OPEN}")
+            raise ValidationError.of(
+                "status", said("must be one of {names} or {open}", names=", ".join(Status), open=OPEN)
+            )
         if self.created_from and self.created_to and self.created_to < self.created_from:
-            raise ValidationError.of("created_to", "must not be before the day it begins with")
+            raise ValidationError.of("created_to", said("must not be before the day it begins with"))
 
     def scans(self) -> list[list[ColumnElement[bool]]]:
         """The conditions of each scan that together find everything that is looked for."""
@@ -125,7 +128,7 @@ def _with_id(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, uuid.UUID
 def _utc_moment(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.utcoffset() != timedelta(0):
-        raise ValueError("not a moment of UTC")
+        raise ValueError(said("not a moment of UTC"))
     return moment
 
 

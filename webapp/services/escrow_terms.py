@@ -140,27 +140,31 @@ class TermsReader:
             return Amount(0)
         least, most = self._settings.min_amount, self._settings.max_amount
         if not least <= amount <= most:
-            self._complaints["amount"] = f"must be between {least} and {most} FLOP"
+            self._complaints["amount"] = said(
+                "must be between {least} and {most} FLOP", least=least, most=most
+            )
         return amount
 
     def _provider(self, payer_wallet_id: int, provider_wallet_id: int) -> int:
         if payer_wallet_id == provider_wallet_id:
-            self._complaints["provider_wallet_id"] = "must differ from the payer's wallet"
+            self._complaints["provider_wallet_id"] = said("must differ from the payer's wallet")
         elif not _is_wallet_id(provider_wallet_id) or self._session.get(Wallet, provider_wallet_id) is None:
-            self._complaints["provider_wallet_id"] = "there is no such wallet"
+            self._complaints["provider_wallet_id"] = said("there is no such wallet")
         return provider_wallet_id
 
     def _name(self, field: str, value: object) -> str:
         text = value.strip() if isinstance(value, str) else ""
         if not text or len(text) > MAX_NAME_LENGTH or not text.isprintable():
-            self._complaints[field] = f"must be 1 to {MAX_NAME_LENGTH} printable characters"
+            self._complaints[field] = said(
+                "must be 1 to {max_name_length} printable characters", max_name_length=MAX_NAME_LENGTH
+            )
         return text
 
     def _metadata(self, value: object) -> dict[str, Any]:
         if value is None:
             return {}
         if not isinstance(value, dict):
-            self._complaints["metadata"] = "must be an object"
+            self._complaints["metadata"] = said("must be an object")
             return {}
         if complaint := _metadata_complaint(value, self._settings.max_metadata_bytes):
             self._complaints["metadata"] = complaint
@@ -171,7 +175,7 @@ class TermsReader:
             return None
         node = self._session.get(Node, node_id) if _is_id(node_id) else None
         if node is None or node.wallet_id != provider_wallet_id or node.status != "active":
-            self._complaints["provider_node_id"] = "is not an active node of the provider"
+            self._complaints["provider_node_id"] = said("is not an active node of the provider")
         return node_id
 
     def _verifier(self, key_id: str | None, provider_wallet_id: int) -> str | None:
@@ -182,10 +186,10 @@ class TermsReader:
             self._session.get(Wallet, provider_wallet_id) if _is_wallet_id(provider_wallet_id) else None
         )
         if key is None or not key.is_usable(utcnow()):
-            self._complaints["verifier_key_id"] = "is not a key that works"
+            self._complaints["verifier_key_id"] = said("is not a key that works")
         elif provider is not None and key.wallet.user_id == provider.user_id:
             # A provider can never release to itself, whatever name it signs under.
-            self._complaints["verifier_key_id"] = "must not belong to the provider"
+            self._complaints["verifier_key_id"] = said("must not belong to the provider")
         return key_id
 
     def _hash(self, value: str | None) -> str | None:
@@ -202,12 +206,13 @@ class TermsReader:
         if value is None:
             return now + timedelta(hours=self._settings.default_deadline_hours)
         if not isinstance(value, datetime) or value.tzinfo is None:
-            self._complaints["expires_at"] = "must be a time with its zone"
+            self._complaints["expires_at"] = said("must be a time with its zone")
             return now
         latest = now + timedelta(hours=self._settings.max_deadline_hours)
         if not now < value <= latest:
-            self._complaints["expires_at"] = (
-                f"must be in the future, at most {self._settings.max_deadline_hours} hours"
+            self._complaints["expires_at"] = said(
+                "must be in the future, at most {max_deadline_hours} hours",
+                max_deadline_hours=self._settings.max_deadline_hours,
             )
             return now
         return value.astimezone(UTC)
@@ -225,13 +230,16 @@ def _metadata_complaint(value: dict[str, Any], max_bytes: int) -> str | None:
     try:
         size = len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
     except (TypeError, ValueError, RecursionError):
-        return "must be plain JSON of valid Unicode text"
+        return said("must be plain JSON of valid Unicode text")
     if size > max_bytes:
-        return f"must take at most {max_bytes} bytes as JSON"
+        return said("must take at most {max_bytes} bytes as JSON", max_bytes=max_bytes)
     if _depth(value) > MAX_METADATA_DEPTH:
-        return f"must not be nested deeper than {MAX_METADATA_DEPTH} levels"
+        return said(
+            "must not be nested deeper than {max_metadata_depth} levels",
+            max_metadata_depth=MAX_METADATA_DEPTH,
+        )
     if any("\0" in text for text in _texts(value)):
-        return "must not contain the character U+0000"
+        return said("must not contain the character U+0000")
     return None
 
 
@@ -277,7 +285,7 @@ def parsed_escrow_id(escrow_id: uuid.UUID | str) -> uuid.UUID:
     try:
         return escrow_id if isinstance(escrow_id, uuid.UUID) else uuid.UUID(escrow_id)
     except ValueError:
-        raise NotFoundError("there is no such escrow, or it is not yours") from None
+        raise NotFoundError(said("there is no such escrow, or it is not yours")) from None
 
 
 def stated_reason(reason: object) -> str:

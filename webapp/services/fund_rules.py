@@ -21,6 +21,7 @@ from webapp.domain.fund_rules import FundRules
 from webapp.domain.pagination import Page, checked_limit, decode_cursor, row_id
 from webapp.domain.reasons import checked_reason
 from webapp.domain.roles import Actor
+from webapp.domain.said import said
 from webapp.ledger import pooled
 from webapp.models import FundRuleChange
 from webapp.models.compare_and_set import changes_one_row
@@ -109,9 +110,9 @@ def preview(session: Session, settings: Settings, values: Mapping[str, Any], rea
     then = in_force(session, settings, coming[-1].effective_at) if coming else now
     complaints |= _impossible(then.changed({key: after[key] for key in changes}), changes)
     if complaints:
-        raise ValidationError("these rules cannot be", fields=complaints)
+        raise ValidationError(said("these rules cannot be"), fields=complaints)
     if not changes:
-        raise ValidationError("nothing would change: these are the rules that hold")
+        raise ValidationError(said("nothing would change: these are the rules that hold"))
     notice = timedelta(hours=settings.community_fund.rule_notice_hours)
     return Proposal(changes, reason, utcnow() + notice)
 
@@ -164,18 +165,22 @@ def withdraw(session: Session, actor: Actor, change_id: int) -> FundRuleChange:
         is_changed = changes_one_row(session, taken_back.values(withdrawn_at=now, withdrawn_by=actor.name))
         change = session.get(FundRuleChange, change_id, populate_existing=True)
         if change is None:
-            raise NotFoundError(f"there is no change {change_id} of the fund's rules")
+            raise NotFoundError(
+                said("there is no change {change_id} of the fund's rules", change_id=change_id)
+            )
         if not is_changed:
-            state = "withdrawn" if change.withdrawn_at else "in force"
-            raise ConflictError(f"the change is {state} already")
+            state = said("withdrawn") if change.withdrawn_at else said("in force")
+            raise ConflictError(said("the change is {state} already", state=state))
         operator_actions.record(session, actor, "withdraw_fund_rules", SUBJECT, change=change_id)
     return change
 
 
 def _announced_already(coming: Sequence[FundRuleChange], changes: Mapping[str, object]) -> dict[str, str]:
-    words = "is about to change already, on {}: wait for that, or withdraw it"
     return {
-        key: words.format(to_rfc3339(change.effective_at))
+        key: said(
+            "is about to change already, on {moment}: wait for that, or withdraw it",
+            moment=to_rfc3339(change.effective_at),
+        )
         for change in coming
         for key in change.changes
         if key in changes
@@ -187,7 +192,7 @@ def _impossible(wanted: FundRules, changes: Mapping[str, object]) -> dict[str, s
     if wanted.min_airdrop_amount <= wanted.airdrop_threshold:
         return {}
     words = {
-        "min_airdrop_amount": "must not be more than the threshold",
-        "airdrop_threshold": "must not be less than the least that a node gets",
+        "min_airdrop_amount": said("must not be more than the threshold"),
+        "airdrop_threshold": said("must not be less than the least that a node gets"),
     }
     return {key: message for key, message in words.items() if key in changes}

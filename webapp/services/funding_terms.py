@@ -9,9 +9,10 @@ from webapp.config import Settings
 from webapp.domain.addresses import check_address
 from webapp.domain.exceptions import InvalidAddressError
 from webapp.domain.money import Amount
+from webapp.domain.said import said
 
 BALANCE, DEPOSIT = "balance", "deposit"
-_ONLY_WITH_DEPOSIT = "goes only with funding by a deposit"
+_ONLY_WITH_DEPOSIT = said("goes only with funding by a deposit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,9 @@ class FundingReader:
     ) -> FundingTerms:
         """The checked terms, for an escrow of `amount` that is to be delivered by `expires_at`."""
         if funding not in (BALANCE, DEPOSIT):
-            self._complaints["funding"] = f"must be {BALANCE} or {DEPOSIT}"
+            self._complaints["funding"] = said(
+                "must be {balance} or {deposit}", balance=BALANCE, deposit=DEPOSIT
+            )
         if funding != DEPOSIT:
             for field, value in (("fund_by", fund_by), ("refund_address", refund_address)):
                 if value:
@@ -62,7 +65,9 @@ class FundingReader:
         """No wallet sends dust."""
         least = self._settings.wallet.dust_limit
         if amount < least and "amount" not in self._complaints:
-            self._complaints["amount"] = f"must be at least {least} FLOP to be paid on the chain"
+            self._complaints["amount"] = said(
+                "must be at least {least} FLOP to be paid on the chain", least=least
+            )
 
     def _deadline(self, value: datetime | None, now: datetime, expires_at: datetime) -> datetime:
         if value is None:
@@ -70,11 +75,11 @@ class FundingReader:
             usual = now + timedelta(hours=self._settings.escrow.default_funding_hours)
             return min(usual, now + (expires_at - now) / 2)
         if not isinstance(value, datetime) or value.tzinfo is None:
-            self._complaints["fund_by"] = "must be a time with its zone"
+            self._complaints["fund_by"] = said("must be a time with its zone")
             return now
         is_too_late = value >= expires_at and "expires_at" not in self._complaints
         if value <= now or is_too_late:
-            self._complaints["fund_by"] = "must be in the future, and before the result is due"
+            self._complaints["fund_by"] = said("must be in the future, and before the result is due")
             return now
         return value.astimezone(UTC)
 

@@ -16,6 +16,7 @@ from sqlalchemy import Row, bindparam, insert, select, text
 from sqlalchemy.orm import Session
 
 from webapp.domain.exceptions import IdempotencyConflictError, IdempotencyMismatchError, ValidationError
+from webapp.domain.said import said
 from webapp.models import IdempotencyKey
 from webapp.services.unit_of_work import unit_of_work
 
@@ -88,7 +89,10 @@ def _find(session: Session, principal: str, key: str) -> Row[*tuple[Any, ...]] |
 
 def _check_key(key: str) -> None:
     if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
-        raise ValidationError.of(FIELD, f"must be 1 to {MAX_KEY_LENGTH} printable ASCII characters")
+        raise ValidationError.of(
+            FIELD,
+            said("must be 1 to {max_key_length} printable ASCII characters", max_key_length=MAX_KEY_LENGTH),
+        )
 
 
 def _take_turn(session: Session, principal: str, key: str) -> None:
@@ -98,12 +102,12 @@ def _take_turn(session: Session, principal: str, key: str) -> None:
     number = int.from_bytes(hashlib.sha256(f"{principal}\0{key}".encode()).digest()[:8], "big", signed=True)
     lock = text("SELECT pg_try_advisory_xact_lock(:number)")
     if not session.execute(lock, {"number": number}).scalar_one():
-        raise IdempotencyConflictError("the first request with this idempotency key is still running")
+        raise IdempotencyConflictError(said("the first request with this idempotency key is still running"))
 
 
 def _replay(stored: Row[*tuple[Any, ...]], request_hash: str) -> StoredAnswer:
     if stored.request_hash != request_hash:
-        raise IdempotencyMismatchError("this idempotency key was used for another request")
+        raise IdempotencyMismatchError(said("this idempotency key was used for another request"))
     return StoredAnswer(
         stored.response_status, stored.response_body, stored.response_location, is_replay=True
     )

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from webapp.config import Settings
 from webapp.domain.exceptions import DuxosError, InvalidCredentialsError, NotFoundError, ValidationError
 from webapp.domain.roles import Role
+from webapp.domain.said import said
 from webapp.models import User, Wallet
 from webapp.models.insert_once import insert_once
 from webapp.services.notices import security
@@ -34,7 +35,7 @@ class TooManyLogInsError(DuxosError):
 
     status = 503
     slug = "too-many-log-ins"
-    title = "Too many people are logging in at this moment"
+    title = said("Too many people are logging in at this moment")
 
 
 @contextmanager
@@ -43,7 +44,7 @@ def _hashing(session: Session) -> Iterator[None]:
     if not session.info.get("unit_of_work"):
         session.commit()
     if not _HASHING_SLOTS.acquire(timeout=_LONGEST_WAIT_SECONDS):
-        raise TooManyLogInsError("Wait for a moment, then try again.")
+        raise TooManyLogInsError(said("Wait for a moment, then try again."))
     try:
         yield
     finally:
@@ -67,7 +68,7 @@ class Identity:
             values = {"email": address, "password_hash": password_hash, "role": known.value}
             user_id = insert_once(self._session, User, values, User.id)
             if user_id is None:
-                raise ValidationError.of("email", "this address has an account already")
+                raise ValidationError.of("email", said("this address has an account already"))
             self._session.add(Wallet(user_id=user_id))
         return self._session.get_one(User, user_id)
 
@@ -87,7 +88,7 @@ class Identity:
         """The user with this e-mail address, for operators. Raises NotFoundError."""
         user = self._find(email.strip().lower())
         if user is None:
-            raise NotFoundError("there is no account with this e-mail address")
+            raise NotFoundError(said("there is no account with this e-mail address"))
         return user
 
     def _find(self, email: str) -> User | None:
@@ -105,7 +106,7 @@ class Identity:
     def change_password(self, user: User, old: str, new: str) -> None:
         """Set a new password. Raises ValidationError naming `old_password` or `password`."""
         if not self._verify(user.password_hash, old):
-            raise ValidationError.of("old_password", "is not the present password")
+            raise ValidationError.of("old_password", said("is not the present password"))
         _check_password(new)
         password_hash = self._hash(new)
         with unit_of_work(self._session):
@@ -159,10 +160,15 @@ def _is_encodable(text: str) -> bool:
 
 def _check_password(password: str) -> None:
     if not _is_encodable(password):
-        raise ValidationError.of("password", "must be valid Unicode text")
+        raise ValidationError.of("password", said("must be valid Unicode text"))
     if not MIN_PASSWORD_LENGTH <= len(password) <= MAX_PASSWORD_LENGTH:
         raise ValidationError.of(
-            "password", f"must have {MIN_PASSWORD_LENGTH} to {MAX_PASSWORD_LENGTH} characters"
+            "password",
+            said(
+                "must have {min_password_length} to {max_password_length} characters",
+                min_password_length=MIN_PASSWORD_LENGTH,
+                max_password_length=MAX_PASSWORD_LENGTH,
+            ),
         )
 
 
@@ -170,4 +176,4 @@ def _checked_role(role: Role | str) -> Role:
     try:
         return Role(role)
     except ValueError:
-        raise ValidationError.of("role", f"must be one of {', '.join(Role)}") from None
+        raise ValidationError.of("role", said("must be one of {names}", names=", ".join(Role))) from None

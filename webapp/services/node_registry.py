@@ -15,6 +15,7 @@ from webapp.domain.canonical import is_result_signature, sign_result
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import ConfigurationError, ConflictError, NotFoundError
 from webapp.domain.money import Amount
+from webapp.domain.said import said
 from webapp.models import Node, SigningKey, User, Wallet
 from webapp.services.nodes import challenges
 from webapp.services.nodes.enrolment import RegisteredNode, enrol, is_node_id, issue_key
@@ -77,7 +78,7 @@ class NodeAuthService:
     def ask(self, node_id: str) -> challenges.Challenge:
         """`challenge`, with the time until which it can be answered."""
         if self._node(node_id).status != "active":
-            raise ConflictError("the node is suspended")
+            raise ConflictError(said("the node is suspended"))
         return challenges.ask(self._session, node_id)
 
     def answer_challenge(self, node_id: str, challenge: str, signature: str) -> None:
@@ -92,7 +93,7 @@ class NodeAuthService:
         """Sign in the provider's name, for an owner who delivers from the browser. NotFoundError without a key."""
         for _, secret in self._usable(wallet_id, node_id):
             return sign_result(secret, escrow_id, amount, result_hash)
-        raise NotFoundError("the provider has no active signing key")
+        raise NotFoundError(said("the provider has no active signing key"))
 
     def is_signed_by_provider(
         self,
@@ -124,7 +125,7 @@ class NodeAuthService:
     def _node(self, node_id: str) -> Node:
         node = self._session.get(Node, node_id, populate_existing=True) if is_node_id(node_id) else None
         if node is None:
-            raise NotFoundError("there is no such node")
+            raise NotFoundError(said("there is no such node"))
         return node
 
     def _usable(self, wallet_id: int, node_id: str | None) -> Iterator[tuple[SigningKey, str]]:

@@ -13,6 +13,7 @@ from webapp.config import Settings
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import InvalidCredentialsError, NotFoundError
 from webapp.domain.notices import Subject
+from webapp.domain.said import said
 from webapp.models import User, UserSession
 from webapp.models.compare_and_set import changes_one_row
 from webapp.services.notices import security
@@ -109,7 +110,7 @@ class Sessions:
                 .values(revoked_at=utcnow()),
             )
             if not is_changed:
-                raise NotFoundError("there is no such session")
+                raise NotFoundError(said("there is no such session"))
 
     def revoke_all(self, user: User, *, except_id: int | None = None) -> None:
         """End every session of the user, but for the one named."""

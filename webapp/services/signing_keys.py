@@ -14,6 +14,7 @@ from webapp.domain.exceptions import NotFoundError, SpendLimitError, ValidationE
 from webapp.domain.money import Amount
 from webapp.domain.notices import Subject
 from webapp.domain.roles import Actor, Role, Scope, parse_scopes
+from webapp.domain.said import said
 from webapp.models import Node, SigningKey, User, Wallet
 from webapp.models.compare_and_set import changes_one_row
 from webapp.services.notices import security
@@ -67,9 +68,9 @@ class SigningKeys:
         """
         known = parse_scopes(scopes)
         if len(label) > 64 or not label.isprintable():
-            raise ValidationError.of("label", "must have at most 64 printable characters")
+            raise ValidationError.of("label", said("must have at most 64 printable characters"))
         if expires_at is not None and expires_at <= utcnow():
-            raise ValidationError.of("expires_at", "must be in the future")
+            raise ValidationError.of("expires_at", said("must be in the future"))
         key_id, secret = f"key_{secrets.token_hex(10)}", secrets.token_urlsafe(32)
         with unit_of_work(self._session):
             self._check_owner(wallet_id, known)
@@ -92,10 +93,13 @@ class SigningKeys:
     def _check_owner(self, wallet_id: int, scopes: tuple[Scope, ...]) -> None:
         wallet = self._session.get(Wallet, wallet_id)
         if wallet is None:
-            raise NotFoundError(f"there is no wallet {wallet_id}")
+            raise NotFoundError(said("there is no wallet {wallet_id}", wallet_id=wallet_id))
         owner = self._session.get_one(User, wallet.user_id)
         if Scope.FUND_AIRDROP in scopes and not owner.has_role(Role.OPERATOR):
-            raise ValidationError.of("scopes", f"{Scope.FUND_AIRDROP} is for operators' wallets only")
+            raise ValidationError.of(
+                "scopes",
+                said("{fund_airdrop} is for operators' wallets only", fund_airdrop=Scope.FUND_AIRDROP),
+            )
 
     def _check_room(self, wallet_id: int, node_id: str | None) -> None:
         """Each key has rate limits of its own, and each is tried on a delivery. Nodes' keys are counted by node."""
@@ -109,7 +113,7 @@ class SigningKeys:
             field, most = ("node_id", MAX_KEYS_PER_NODE)
         counted = select(func.count()).select_from(SigningKey).where(same, usable)
         if self._session.execute(counted).scalar_one() >= most:
-            raise ValidationError.of(field, f"has {most} keys that work: revoke some first")
+            raise ValidationError.of(field, said("has {most} keys that work: revoke some first", most=most))
 
     def find_usable(self, key_id: str) -> tuple[SigningKey, str] | None:
         """The key and its secret; None if it is unknown, expired, revoked, of a suspended node or a closed account."""
@@ -149,7 +153,7 @@ class SigningKeys:
                 .values(revoked_at=utcnow()),
             )
             if not is_changed:
-                raise NotFoundError("there is no such key")
+                raise NotFoundError(said("there is no such key"))
             key = self._session.get_one(SigningKey, key_id)
             self._tell(key.wallet_id, "security.key_revoked", key.label or key_id)
 
@@ -163,7 +167,7 @@ class SigningKeys:
         with unit_of_work(self._session):
             old = self._session.get(SigningKey, key_id, populate_existing=True)
             if old is None or not old.is_usable(now):
-                raise NotFoundError("there is no such key")
+                raise NotFoundError(said("there is no such key"))
             issued = self.create(
                 old.wallet_id, old.scopes, label=old.label, expires_at=old.expires_at, node_id=old.node_id
             )
@@ -191,7 +195,12 @@ class SigningKeys:
             .values(spent=spent),
         )
         if not is_changed:
-            raise SpendLimitError(f"the key may spend {first.spend_limit} FLOP in all; this would exceed it")
+            raise SpendLimitError(
+                said(
+                    "the key may spend {spend_limit} FLOP in all; this would exceed it",
+                    spend_limit=first.spend_limit,
+                )
+            )
 
 
 def actor_of(key: SigningKey) -> Actor:

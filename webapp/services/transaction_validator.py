@@ -11,6 +11,7 @@ from webapp.config import Settings, load_config
 from webapp.domain.canonical import normalize_result_hash
 from webapp.domain.escrow_states import Status
 from webapp.domain.exceptions import ResultValidationError, ValidationError
+from webapp.domain.said import said
 from webapp.models import Escrow
 from webapp.services.node_registry import NodeAuthService
 from webapp.services.result_inspection import Inspection
@@ -49,9 +50,9 @@ class TransactionValidator:
         except ValidationError as error:
             raise ResultValidationError(error.detail, fields=error.fields) from None
         if escrow.expected_result_hash not in (None, normal):
-            raise _refused("result_hash", "is not the hash that the escrow expects")
+            raise _refused("result_hash", said("is not the hash that the escrow expects"))
         if escrow.result_hash not in (None, normal):
-            raise _refused("result_hash", "is not the hash that was delivered")
+            raise _refused("result_hash", said("is not the hash that was delivered"))
         signer = None
         if isinstance(provider_signature, str):
             signer = self._nodes.find_signer(
@@ -63,7 +64,7 @@ class TransactionValidator:
                 normal,
             )
         if signer is None:
-            raise _refused("provider_signature", "is not the provider's signature over this result")
+            raise _refused("provider_signature", said("is not the provider's signature over this result"))
         return ProvenResult(normal, signer.node_id)
 
     def require_result_rules(
@@ -78,10 +79,12 @@ class TransactionValidator:
             order = ServiceOrder.of(escrow)
             is_first = escrow.result_hash is None and escrow.status != Status.DISPUTED
             if order is not None and order.requires_result and is_first:
-                raise _refused("result", "is needed: results of this service are checked before they count")
+                raise _refused(
+                    "result", said("is needed: results of this service are checked before they count")
+                )
             return {}
         if inspection.result_hash != result_hash:
-            raise _refused("result_hash", "is not the SHA-256 of the result that was handed in")
+            raise _refused("result_hash", said("is not the SHA-256 of the result that was handed in"))
         if refusals := inspection.refusals:
             detail = "; ".join(f"{name}: {message}" for name, message in refusals.items())
             raise ResultValidationError(detail, fields=dict(refusals))

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import ConflictError, NotFoundError, ValidationError
 from webapp.domain.roles import Actor
+from webapp.domain.said import said
 from webapp.models import Deposit, DepositAddress, UnexplainedCoin, Wallet
 from webapp.models.compare_and_set import changes_one_row
 from webapp.models.insert_once import insert_once
@@ -26,7 +27,7 @@ class CoinStateError(ConflictError):
     """Somebody else has said whose the coin is, or the chain has undone it."""
 
     slug = "coin-state"
-    title = "The coin is not in a state that allows this"
+    title = said("The coin is not in a state that allows this")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,14 +70,14 @@ def assign_to_wallet(session: Session, actor: Actor, coin_id: int, wallet_id: in
             return
         wallet = session.get(Wallet, wallet_id)
         if wallet is None:
-            raise ValidationError.of("wallet", "there is no such wallet")
+            raise ValidationError.of("wallet", said("there is no such wallet"))
         # The address that its owner sees is the one that was given out last, and no change address of ours.
         if deposit_addresses.current(session, wallet_id) is None:
             deposit_addresses.take(session, "wallet", wallet_id)
         values = {"purpose": "wallet", "wallet_id": wallet_id, "assigned_at": wallet.created_at}
         insert_once(session, DepositAddress, {"address": coin.address, **values})
         if session.get_one(DepositAddress, coin.address, populate_existing=True).wallet_id != wallet_id:
-            raise CoinStateError("the coin's address belongs to another wallet by now")
+            raise CoinStateError(said("the coin's address belongs to another wallet by now"))
         _settle(session, actor, coin, "assigned", wallet_id)
         _make_deposit(session, coin, wallet_id)
         same_address = select(UnexplainedCoin).where(
@@ -101,7 +102,7 @@ def mark_as_ours(session: Session, actor: Actor, coin_id: int) -> None:
 def _get(session: Session, coin_id: int) -> UnexplainedCoin:
     coin = session.get(UnexplainedCoin, coin_id, populate_existing=True, with_for_update=True)
     if coin is None:
-        raise NotFoundError(f"there is no coin {coin_id}")
+        raise NotFoundError(said("there is no coin {coin_id}", coin_id=coin_id))
     return coin
 
 
@@ -111,7 +112,7 @@ def _settle(
     values = {"status": status, "wallet_id": wallet_id, "settled_at": utcnow(), "settled_by": actor.name}
     is_open = update(UnexplainedCoin).where(UnexplainedCoin.id == coin.id, UnexplainedCoin.status == "open")
     if not changes_one_row(session, is_open.values(**values)):
-        raise CoinStateError(f"the coin is {coin.status} by now")
+        raise CoinStateError(said("the coin is {status} by now", status=coin.status))
     action = "assign_coin" if wallet_id else "mark_coin_as_ours"
     subject = f"coin:{coin.txid}:{coin.vout}"
     operator_actions.record(

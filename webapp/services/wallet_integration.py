@@ -17,6 +17,7 @@ from webapp.config import Settings, load_config
 from webapp.domain import accounts
 from webapp.domain.exceptions import NotFoundError, WalletIntegrationError
 from webapp.domain.money import Amount
+from webapp.domain.said import said
 from webapp.ledger.journal import Move, post
 from webapp.models import Escrow, Wallet
 from webapp.services import chain_reach
@@ -49,7 +50,7 @@ class WalletIntegration:
         """The wallet with its present balances. Raises NotFoundError."""
         wallet = self._session.get(Wallet, wallet_id, populate_existing=True)
         if wallet is None:
-            raise NotFoundError(f"there is no wallet {wallet_id}")
+            raise NotFoundError(said("there is no wallet {wallet_id}", wallet_id=wallet_id))
         return wallet
 
     def get_balance(self, wallet_id: int) -> Balance:
@@ -58,7 +59,7 @@ class WalletIntegration:
             select(Wallet.available, Wallet.held).where(Wallet.id == wallet_id)
         ).first()
         if row is None:
-            raise NotFoundError(f"there is no wallet {wallet_id}")
+            raise NotFoundError(said("there is no wallet {wallet_id}", wallet_id=wallet_id))
         return Balance(row.available, row.held)
 
     def get_daemon_balance(self) -> Amount:

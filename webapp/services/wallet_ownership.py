@@ -7,6 +7,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.exceptions import NotFoundError
 from webapp.domain.roles import Actor, Role
+from webapp.domain.said import said
 from webapp.models import User, Wallet
 from webapp.services.daemon.wallet import DaemonWallet
 from webapp.services.unit_of_work import unit_of_work
@@ -32,7 +33,7 @@ def set_payout_address(
     InvalidAddressError naming `payout_address`.
     """
     if wallet_id not in actor.wallet_ids:
-        raise NotFoundError(f"there is no wallet {wallet_id}")
+        raise NotFoundError(said("there is no wallet {wallet_id}", wallet_id=wallet_id))
     if address:
         daemon.validate_payout_address(address, "payout_address")
     with unit_of_work(session):

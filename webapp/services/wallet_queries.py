@@ -18,6 +18,7 @@ from webapp.domain.money import Amount
 from webapp.domain.pagination import Page, checked_limit, decode_cursor, row_id
 from webapp.domain.payout_states import PASSING
 from webapp.domain.roles import Actor
+from webapp.domain.said import said
 from webapp.models import Deposit, Payout, Wallet
 from webapp.models.types import Total
 
@@ -59,7 +60,7 @@ def overview(session: Session, wallet_id: int) -> WalletOverview:
         ).where(Wallet.id == wallet_id)
     ).first()
     if row is None:
-        raise NotFoundError(f"there is no wallet {wallet_id}")
+        raise NotFoundError(said("there is no wallet {wallet_id}", wallet_id=wallet_id))
     return WalletOverview(
         wallet_id=wallet_id,
         name=row.name,
@@ -108,7 +109,7 @@ def get_own_payout(session: Session, actor: Actor, payout_id: uuid.UUID) -> Payo
     """A payout of one of the actor's wallets. Raises NotFoundError."""
     payout = session.get(Payout, payout_id, populate_existing=True)
     if payout is None or payout.wallet_id not in actor.wallet_ids:
-        raise NotFoundError("there is no such payout, or it is not yours")
+        raise NotFoundError(said("there is no such payout, or it is not yours"))
     return payout
 
 

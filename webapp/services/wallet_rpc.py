@@ -31,6 +31,7 @@ from webapp.domain.exceptions import (
     WalletIntegrationError,
 )
 from webapp.domain.money import Amount
+from webapp.domain.said import said
 from webapp.services.daemon.circuit_breaker import CircuitBreaker
 from webapp.services.daemon.rpc_connection import RpcConnection, RpcEndpoint, RpcSettings
 from webapp.services.daemon.rpc_errors import first_line, http_refusal, is_accident, refusal
@@ -88,8 +89,13 @@ class WalletRpc:
             return self._exchange(self._call(method, params), method, fresh=True)
         except _AnswerLost as lost:
             raise RpcUnknownOutcomeError(
-                f"The coin daemon at {self.endpoint} was asked for {method} and {lost}. "
-                "It may or may not have done it; look before asking again."
+                said(
+                    "The coin daemon at {endpoint} was asked for {method} and {lost}. It may or may not "
+                    "have done it; look before asking again.",
+                    endpoint=self.endpoint,
+                    method=method,
+                    lost=lost,
+                )
             ) from lost
 
     def close(self) -> None:
@@ -114,16 +120,23 @@ class WalletRpc:
         if isinstance(error, RpcUnavailableError):
             return error
         return RpcUnavailableError(
-            f"The coin daemon at {self.endpoint} {error}. "
-            "Check that rpc.host and rpc.port name the daemon, and what its debug.log says."
+            said(
+                "The coin daemon at {endpoint} {error}. Check that rpc.host and rpc.port name the "
+                "daemon, and what its debug.log says.",
+                endpoint=self.endpoint,
+                error=error,
+            )
         )
 
     def _exchange(self, invoke: Invoke, method: str, *, fresh: bool) -> Any:
         """One attempt. Raises _AnswerLost when the call may have been carried out."""
         if not self._circuit.may_try():
             raise RpcUnavailableError(
-                f"The coin daemon at {self.endpoint} did not answer a moment ago and is left alone for a "
-                "few seconds. Check that it is running."
+                said(
+                    "The coin daemon at {endpoint} did not answer a moment ago and is left alone for a "
+                    "few seconds. Check that it is running.",
+                    endpoint=self.endpoint,
+                )
             )
         with self._pool.checkout(fresh=fresh) as connection:
             self._connect(connection)
@@ -158,8 +171,12 @@ class WalletRpc:
             self._pool.lost()
             self._circuit.failed(conclusive=isinstance(error, TimeoutError))
             raise RpcUnavailableError(
-                f"The coin daemon at {self.endpoint} is out of reach ({error.strerror or error}). "
-                "Check that it is running and that rpc.host and rpc.port are right."
+                said(
+                    "The coin daemon at {endpoint} is out of reach ({value}). Check that it is running "
+                    "and that rpc.host and rpc.port are right.",
+                    endpoint=self.endpoint,
+                    value=error.strerror or error,
+                )
             ) from error
 
     def _lost(self, connection: RpcConnection, error: OSError | HTTPException) -> _AnswerLost:

@@ -33,6 +33,7 @@ from webapp.domain.clock import first_moment_after, first_moment_of
 from webapp.domain.exceptions import ValidationError
 from webapp.domain.money import Amount
 from webapp.domain.pagination import Page, checked_limit, decode_cursor, row_id
+from webapp.domain.said import said
 from webapp.models import JournalEntry, Posting, Wallet
 from webapp.models.types import Total
 from webapp.services.snapshot import snapshot
@@ -70,7 +71,7 @@ class Period:
 
     def __post_init__(self) -> None:
         if self.since and self.until and self.until < self.since:
-            raise ValidationError.of("until", "must not be before the day it begins with")
+            raise ValidationError.of("until", said("must not be before the day it begins with"))
 
     def conditions(self) -> list[ColumnElement[bool]]:
         """What an entry of the journal in it fulfils; empty for all times."""

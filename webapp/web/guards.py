@@ -26,6 +26,7 @@ from flask.typing import ResponseReturnValue
 from flask_login import current_user
 
 from webapp.domain.exceptions import AuthenticationError, PermissionDeniedError
+from webapp.domain.said import said
 from webapp.web.htmx import is_htmx
 from webapp.web.negotiation import wants_problem
 
@@ -139,7 +140,7 @@ def _enforce() -> ResponseReturnValue | None:
         return None  # No such address or method: the error pages answer.
     access = find_access(current_app, request.endpoint)
     if access is None:
-        raise PermissionDeniedError("This page is closed.")
+        raise PermissionDeniedError(said("This page is closed."))
     if access.kind == "public" or (access.is_open is not None and access.is_open()):
         return None
     if access.kind == "signed_request":
@@ -151,7 +152,7 @@ def _enforce() -> ResponseReturnValue | None:
 def _enforce_signature(access: Access) -> None:
     guard: SignedRequestGuard | None = current_app.extensions.get(_GUARD_EXTENSION)
     if guard is None:
-        raise AuthenticationError("Signed requests are not accepted here.")
+        raise AuthenticationError(said("Signed requests are not accepted here."))
     guard(access.names)
 
 
@@ -161,10 +162,10 @@ def _enforce_person(access: Access) -> ResponseReturnValue | None:
         if had_session and request.method == "POST" and request.form and not wants_problem():
             return redirect(url_for("auth.keep", to=request.path, next=present_page()), code=307)
         if is_htmx() or wants_problem():
-            raise AuthenticationError("Your session has ended.")
+            raise AuthenticationError(said("Your session has ended."))
         return redirect(login_url(), code=303)
     if access.names and current_user.role not in access.names:
-        raise PermissionDeniedError("This page is for another role than yours.")
+        raise PermissionDeniedError(said("This page is for another role than yours."))
     return None
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from webapp.domain.payout_states import ON_EVIDENCE, UNCLAIMED, PayoutAction, state_of
-from webapp.services.payouts.foreign_payments import Evidence
+from webapp.services.payouts.foreign_evidence import Evidence
 from webapp.services.payouts.inspection import RaiseOffer
 from webapp.web.formats import money
 from webapp.web.payout_view import PayoutView

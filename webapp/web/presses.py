@@ -12,6 +12,7 @@ from flask import request
 from flask_login import current_user
 
 from webapp.domain.exceptions import ValidationError
+from webapp.domain.said import said
 from webapp.services import idempotency
 from webapp.services.idempotency import StoredAnswer
 from webapp.web.current import db_session
@@ -53,6 +54,6 @@ def _pressed() -> tuple[str, str]:
     """The button's key, and a hash of what was sent with it."""
     key = request.form.get(KEY_FIELD)
     if not key:
-        raise ValidationError("the form is incomplete: load the page again and repeat what you did")
+        raise ValidationError(said("the form is incomplete: load the page again and repeat what you did"))
     fields = {name: request.form.getlist(name) for name in request.form if name not in _UNCOUNTED}
     return key, idempotency.request_hash(request.path, fields)

@@ -15,6 +15,7 @@ from flask_login import UserMixin, current_user, login_user, logout_user
 
 from webapp.domain.exceptions import NotFoundError
 from webapp.domain.roles import Actor, Role
+from webapp.domain.said import said
 from webapp.extensions import login_manager
 from webapp.models import User, UserSession
 from webapp.services.sessions import Sessions
@@ -86,7 +87,7 @@ def log_in(user: User) -> None:
     keep_browser_choice(language)
     signed_in_user = find_signed_in_user(token)
     if signed_in_user is None:
-        raise NotFoundError("the session has ended")
+        raise NotFoundError(said("the session has ended"))
     login_user(signed_in_user)
 
 

@@ -27,7 +27,7 @@ from webapp.services import operator_actions
 from webapp.services.chain_reach import Reach
 from webapp.services.custody import approvals
 from webapp.services.payouts import deadlines, inspection
-from webapp.services.payouts.foreign_payments import Evidence
+from webapp.services.payouts.foreign_evidence import Evidence
 from webapp.services.payouts.operations import PayoutOperations, subject_of
 from webapp.web.current import db_session, services
 from webapp.web.forms import PageForm

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from webapp.domain.said import said
+
 
 class Refusal(StrEnum):
     """One reason. Those down to NO_ADDRESS are facts of the snapshot; the next three follow from it."""
@@ -27,15 +29,15 @@ class Refusal(StrEnum):
 
 
 _WORDS = {
-    Refusal.SUSPENDED: "is suspended",
-    Refusal.UNVERIFIED: "has not proved yet that it has its secret",
-    Refusal.OFFLINE: "is offline",
-    Refusal.NEW: "has not been registered for long enough",
-    Refusal.NO_SETTLED_WORK: "has not done enough work that was paid for",
-    Refusal.NO_ADDRESS: "has no address that can be paid",
-    Refusal.OWNER_CAP: "is one of more nodes of one owner than may take part",
-    Refusal.TOO_MANY: "comes after the last node that an airdrop can reach",
-    Refusal.SHARE_TOO_SMALL: "would get less than the least that is given",
-    Refusal.UNKNOWN: "is not registered",
-    Refusal.DUPLICATE: "is named more than once",
+    Refusal.SUSPENDED: said("is suspended"),
+    Refusal.UNVERIFIED: said("has not proved yet that it has its secret"),
+    Refusal.OFFLINE: said("is offline"),
+    Refusal.NEW: said("has not been registered for long enough"),
+    Refusal.NO_SETTLED_WORK: said("has not done enough work that was paid for"),
+    Refusal.NO_ADDRESS: said("has no address that can be paid"),
+    Refusal.OWNER_CAP: said("is one of more nodes of one owner than may take part"),
+    Refusal.TOO_MANY: said("comes after the last node that an airdrop can reach"),
+    Refusal.SHARE_TOO_SMALL: said("would get less than the least that is given"),
+    Refusal.UNKNOWN: said("is not registered"),
+    Refusal.DUPLICATE: said("is named more than once"),
 }

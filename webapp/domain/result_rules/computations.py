@@ -8,6 +8,7 @@ from typing import Any
 from webapp.domain.exact_json import EXACT, LARGEST_EXPONENT, MAX_DIGITS, read_json
 from webapp.domain.result_rules.findings import Finding, failed, met
 from webapp.domain.result_rules.schemas import complaints, read_schema
+from webapp.domain.said import said
 
 MAX_DEPTH = 32
 _MISSING = object()
@@ -19,8 +20,8 @@ def check_computation(data: bytes, limits: dict[str, Any]) -> list[Finding]:
         value = read_json(data.decode("utf-8"), MAX_DEPTH)
         _require_plain_numbers(value)
     except ValueError as error:
-        return [failed("json", f"must be JSON, and {_reason(error)}")]
-    findings = [met("json", "is JSON")]
+        return [failed("json", said("must be JSON, and {reason}", reason=_reason(error)))]
+    findings = [met("json", said("is JSON"))]
     if "schema" in limits:
         findings.append(_against_schema(limits["schema"], value))
     return findings + [_number(check, value) for check in limits.get("checks", [])]
@@ -44,7 +45,7 @@ def _require_plain_numbers(value: object) -> None:
         for member in value.values() if isinstance(value, dict) else value:
             _require_plain_numbers(member)
     elif isinstance(value, int | Decimal) and not _is_plain(Decimal(value)):
-        raise ValueError("a number is beyond all use")
+        raise ValueError(said("a number is beyond all use"))
 
 
 def _is_plain(number: Decimal) -> bool:
@@ -57,11 +58,11 @@ def _against_schema(raw: object, value: object) -> Finding:
     try:
         found = complaints(read_schema(raw), value)
     except ValueError as error:
-        return failed("schema", f"must fit its schema, and {error}")
+        return failed("schema", said("must fit its schema, and {reason}", reason=error.args[0]))
     return (
-        failed("schema", f"must fit its schema: {'; '.join(found)}")
+        failed("schema", said("must fit its schema: {names}", names="; ".join(found)))
         if found
-        else met("schema", "fits its schema")
+        else met("schema", said("fits its schema"))
     )
 
 
@@ -70,18 +71,41 @@ def _number(check: dict[str, Any], value: object) -> Finding:
     found = _at(place, value)
     number = None if isinstance(found, str) else number_of(found)
     if number is None:
-        return failed("checks", f"must have a number at {place}")
+        return failed("checks", said("must have a number at {place}", place=place))
     if "equals" in check:
         expected, tolerance = Decimal(check["equals"]), Decimal(check.get("tolerance", "0"))
         if EXACT.abs(EXACT.subtract(number, expected)) > tolerance:
             return failed(
-                "checks", f"must have {expected} ± {tolerance} at {place}, and has {_short(number)}"
+                "checks",
+                said(
+                    "must have {expected} ± {tolerance} at {place}, and has {number}",
+                    expected=expected,
+                    tolerance=tolerance,
+                    place=place,
+                    number=_short(number),
+                ),
             )
     if "minimum" in check and number < Decimal(check["minimum"]):
-        return failed("checks", f"must have at least {check['minimum']} at {place}, and has {_short(number)}")
+        return failed(
+            "checks",
+            said(
+                "must have at least {minimum} at {place}, and has {number}",
+                minimum=check["minimum"],
+                place=place,
+                number=_short(number),
+            ),
+        )
     if "maximum" in check and number > Decimal(check["maximum"]):
-        return failed("checks", f"must have at most {check['maximum']} at {place}, and has {_short(number)}")
-    return met("checks", f"has {_short(number)} at {place}")
+        return failed(
+            "checks",
+            said(
+                "must have at most {maximum} at {place}, and has {number}",
+                maximum=check["maximum"],
+                place=place,
+                number=_short(number),
+            ),
+        )
+    return met("checks", said("has {number} at {place}", number=_short(number), place=place))
 
 
 def _at(pointer: str, value: object) -> object:
@@ -105,8 +129,8 @@ def _at(pointer: str, value: object) -> object:
 
 def _reason(error: ValueError) -> str:
     if isinstance(error, UnicodeError):
-        return "is no Unicode text"
-    return f"cannot be read: {str(error)[:160]}"
+        return said("is no Unicode text")
+    return said("cannot be read: {error}", error=str(error)[:160])
 
 
 def _short(number: Decimal) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from webapp.domain.said import said
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -45,9 +47,19 @@ def within(
 ) -> Finding:
     """Whether a count is what was ordered, and not below or above what is allowed; None allows all."""
     if exactly is not None and count != exactly:
-        return failed(rule, f"must have exactly {exactly} {unit}, and has {count}")
+        return failed(
+            rule,
+            said(
+                "must have exactly {exactly} {unit}, and has {count}", exactly=exactly, unit=unit, count=count
+            ),
+        )
     if least is not None and count < least:
-        return failed(rule, f"must have at least {least} {unit}, and has {count}")
+        return failed(
+            rule,
+            said("must have at least {least} {unit}, and has {count}", least=least, unit=unit, count=count),
+        )
     if most is not None and count > most:
-        return failed(rule, f"must have at most {most} {unit}, and has {count}")
-    return met(rule, f"has {count} {unit}")
+        return failed(
+            rule, said("must have at most {most} {unit}, and has {count}", most=most, unit=unit, count=count)
+        )
+    return met(rule, said("has {count} {unit}", count=count, unit=unit))

@@ -16,6 +16,7 @@ from webapp.domain.result_rules.pictures import (
     decode,
     form_of,
 )
+from webapp.domain.said import said
 
 __all__ = ["FORMATS", "MAX_PIXELS", "MAX_SIDE", "MODES", "check_image"]
 
@@ -27,19 +28,23 @@ def check_image(data: bytes, limits: dict[str, Any]) -> list[Finding]:
     """What the rules find: `image` (it can be decoded), then `format`, `width`, `height` and `mode`."""
     found = form_of(data)
     if found is None or found.name not in FORMATS:
-        return [failed("image", f"must be a picture ({' or '.join(FORMATS)}), and begins like none")]
+        return [
+            failed(
+                "image", said("must be a picture ({names}), and begins like none", names=" or ".join(FORMATS))
+            )
+        ]
     try:
         picture = decode(data, found, limits.get("max_pixels", MAX_PIXELS))
     except UnsoundPictureError as error:
-        return [failed("image", str(error))]
-    return [met("image", "can be decoded, to its end"), *_properties(found.name, picture, limits)]
+        return [failed("image", error.args[0])]
+    return [met("image", said("can be decoded, to its end")), *_properties(found.name, picture, limits)]
 
 
 def _properties(name: str, picture: Picture, limits: dict[str, Any]) -> Iterator[Finding]:
     yield _one_of("format", name, limits.get("formats"))
     for rule, count, unit in (
-        ("width", picture.width, "pixels across"),
-        ("height", picture.height, "pixels down"),
+        ("width", picture.width, said("pixels across")),
+        ("height", picture.height, said("pixels down")),
     ):
         yield within(
             rule,
@@ -54,5 +59,13 @@ def _properties(name: str, picture: Picture, limits: dict[str, Any]) -> Iterator
 
 def _one_of(rule: str, value: str, allowed: list[str] | None) -> Finding:
     if allowed is not None and value not in allowed:
-        return failed(rule, f"must have the {rule} {' or '.join(allowed)}, and has {value}")
-    return met(rule, f"has the {rule} {value}")
+        return failed(
+            rule,
+            said(
+                "must have the {rule} {names}, and has {value}",
+                rule=rule,
+                names=" or ".join(allowed),
+                value=value,
+            ),
+        )
+    return met(rule, said("has the {rule} {value}", rule=rule, value=value))

@@ -21,6 +21,7 @@ from webapp.domain.result_rules.computations import number_of
 from webapp.domain.result_rules.images import FORMATS, MAX_PIXELS, MAX_SIDE, MODES
 from webapp.domain.result_rules.kinds import ADVISABLE, Kind
 from webapp.domain.result_rules.schemas import read_schema
+from webapp.domain.said import said
 
 MAX_LIMITS_BYTES = 8192
 MAX_CHECKS = 20
@@ -32,17 +33,21 @@ Reading = Callable[[Any], Any]
 def read_limits(kind: Kind, raw: object, max_bytes: int) -> dict[str, Any]:
     """The limits in the form that is kept. Raises ValidationError naming `limits.<name>` for each wrong one."""
     if not isinstance(raw, dict):
-        raise ValidationError.of("limits", "must be an object")
+        raise ValidationError.of("limits", said("must be an object"))
     known = _readings(kind, max_bytes)
     complaints: dict[str, str] = {}
     limits: dict[str, Any] = {}
     for name, value in raw.items():
         try:
             if name not in known:
-                raise ValueError(f"is no rule of this kind; known are {', '.join(sorted(known)) or 'none'}")
+                raise ValueError(
+                    said(
+                        "is no rule of this kind; known are {names}", names=", ".join(sorted(known)) or "none"
+                    )
+                )
             limits[name] = storable(known[name](value))
         except ValueError as error:
-            complaints[f"limits.{name[:64]}"] = str(error)
+            complaints[f"limits.{name[:64]}"] = error.args[0]
     complaints = complaints or _contradictions(limits)
     if not complaints:
         complaints = _size_complaint(limits)
@@ -73,7 +78,7 @@ def _readings(kind: Kind, max_bytes: int) -> dict[str, Reading]:
 def _count(most: int) -> Reading:
     def read(value: object) -> int:
         if type(value) is not int or not 1 <= value <= most:
-            raise ValueError(f"must be a whole number from 1 to {most}")
+            raise ValueError(said("must be a whole number from 1 to {most}", most=most))
         return value
 
     return read
@@ -82,7 +87,7 @@ def _count(most: int) -> Reading:
 def _choice(known: tuple[str, ...]) -> Reading:
     def read(value: object) -> list[str]:
         if not isinstance(value, list) or not value or any(each not in known for each in value):
-            raise ValueError(f"must be a list of {', '.join(known)}")
+            raise ValueError(said("must be a list of {names}", names=", ".join(known)))
         return [each for each in known if each in value]
 
     return read
@@ -95,21 +100,21 @@ def _schema(value: object) -> object:
 
 def _checks(value: object) -> list[dict[str, str]]:
     if not isinstance(value, list) or not 1 <= len(value) <= MAX_CHECKS:
-        raise ValueError(f"must be a list of 1 to {MAX_CHECKS} checks")
+        raise ValueError(said("must be a list of 1 to {max_checks} checks", max_checks=MAX_CHECKS))
     return [_check(each) for each in value]
 
 
 def _check(value: object) -> dict[str, str]:
     if not isinstance(value, dict) or not value.keys() <= _CHECK_NAMES:
-        raise ValueError(f"must each be an object of {', '.join(sorted(_CHECK_NAMES))}")
+        raise ValueError(said("must each be an object of {names}", names=", ".join(sorted(_CHECK_NAMES))))
     place = value.get("at")
     if not isinstance(place, str) or len(place) > 256 or not (place == "" or place.startswith("/")):
-        raise ValueError('must each say where: "at" is a JSON pointer such as /total or /rows/0')
+        raise ValueError(said('must each say where: "at" is a JSON pointer such as /total or /rows/0'))
     numbers = {name: number_of(number) for name, number in value.items() if name != "at"}
     if not numbers.keys() & {"equals", "minimum", "maximum"} or None in numbers.values():
-        raise ValueError("must each have a number: equals (and tolerance), minimum or maximum")
+        raise ValueError(said("must each have a number: equals (and tolerance), minimum or maximum"))
     if "tolerance" in numbers and ("equals" not in numbers or (numbers["tolerance"] or Decimal()) < 0):
-        raise ValueError("must have a tolerance beside equals only, and not below zero")
+        raise ValueError(said("must have a tolerance beside equals only, and not below zero"))
     return {"at": place} | {name: str(number) for name, number in numbers.items()}
 
 
@@ -118,13 +123,16 @@ def _contradictions(limits: dict[str, Any]) -> dict[str, str]:
     for name in ("bytes", "width", "height", "characters"):
         least, most, exactly = (limits.get(key) for key in (f"min_{name}", f"max_{name}", name))
         if least and most and least > most:
-            found[f"limits.max_{name}"] = f"must be at least min_{name}"
+            found[f"limits.max_{name}"] = said("must be at least min_{name}", name=name)
         elif exactly and not (least or exactly) <= exactly <= (most or exactly):
-            found[f"limits.{name}"] = f"must be between min_{name} and max_{name}"
+            found[f"limits.{name}"] = said("must be between min_{name} and max_{name}", name=name)
     width, height = (limits.get(name) or limits.get(f"min_{name}", 1) for name in ("width", "height"))
     if width * height > limits.get("max_pixels", MAX_PIXELS):
-        found["limits.max_pixels"] = (
-            f"must leave room for {width} × {height} pixels; at most {MAX_PIXELS} are taken"
+        found["limits.max_pixels"] = said(
+            "must leave room for {width} × {height} pixels; at most {max_pixels} are taken",
+            width=width,
+            height=height,
+            max_pixels=MAX_PIXELS,
         )
     return found
 
@@ -133,7 +141,11 @@ def _size_complaint(limits: dict[str, Any]) -> dict[str, str]:
     try:
         text = canonical_json(limits)
     except rfc8785.CanonicalizationError:
-        return {"limits": "has a number that is not exact in 64 bits"}
+        return {"limits": said("has a number that is not exact in 64 bits")}
     if len(text) > MAX_LIMITS_BYTES:
-        return {"limits": f"must take at most {MAX_LIMITS_BYTES} bytes as JSON"}
-    return {"limits": "must not contain the character U+0000"} if b"\\u0000" in text else {}
+        return {
+            "limits": said(
+                "must take at most {max_limits_bytes} bytes as JSON", max_limits_bytes=MAX_LIMITS_BYTES
+            )
+        }
+    return {"limits": said("must not contain the character U+0000")} if b"\\u0000" in text else {}

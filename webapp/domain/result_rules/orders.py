@@ -11,6 +11,7 @@ from typing import Any
 from webapp.domain.exceptions import ValidationError
 from webapp.domain.result_rules.kinds import Kind
 from webapp.domain.result_rules.limits import read_limits
+from webapp.domain.said import said
 
 _SIZE = re.compile(r"([1-9][0-9]{0,4})\s?[x×]\s?([1-9][0-9]{0,4})")
 _WORDS = {"image_format": "formats", "image_mode": "modes"}
@@ -28,7 +29,7 @@ def ordered_limits(
     if "image_size" in metadata:
         found = _SIZE.fullmatch(metadata["image_size"]) if isinstance(metadata["image_size"], str) else None
         if found is None:
-            raise ValidationError.of("metadata", "image_size must be like 1024x1024")
+            raise ValidationError.of("metadata", said("image_size must be like 1024x1024"))
         asked |= {"width": int(found[1]), "height": int(found[2])}
     for word, limit in _WORDS.items():
         if word in metadata:
@@ -37,11 +38,15 @@ def ordered_limits(
     try:
         read = read_limits(kind, limits | asked, max_bytes)
     except ValidationError as error:
-        raise ValidationError.of("metadata", f"asks for what cannot be: {_of_limits(error)}") from None
+        raise ValidationError.of(
+            "metadata", said("asks for what cannot be: {reason}", reason=_of_limits(error))
+        ) from None
     for limit, values in asked.items():
         offered = limits.get(limit, values)
         if values != offered and not (isinstance(values, list) and values[0] in offered):
-            raise ValidationError.of("metadata", f"asks for {limit} that the service does not offer")
+            raise ValidationError.of(
+                "metadata", said("asks for {limit} that the service does not offer", limit=limit)
+            )
     return read
 
 

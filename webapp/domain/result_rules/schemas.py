@@ -16,6 +16,7 @@ from jsonschema import Draft202012Validator, validators
 from jsonschema.exceptions import SchemaError, ValidationError
 
 from webapp.domain.exact_json import EXACT, exact
+from webapp.domain.said import said
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 MAX_SCHEMA_PARTS = 200
@@ -39,10 +40,10 @@ _REFERENCE = "#/$defs/"
 def read_schema(raw: object) -> dict[str, Any] | bool:
     """The schema without references, its numbers as Decimal. Raises ValueError with the place and the reason."""
     if isinstance(raw, dict) and raw.get("$schema", DIALECT) not in (DIALECT, f"{DIALECT}#"):
-        raise ValueError(f"$schema must be {DIALECT}")
+        raise ValueError(said("$schema must be {dialect}", dialect=DIALECT))
     definitions = raw.get("$defs", {}) if isinstance(raw, dict) else {}
     if not isinstance(definitions, dict):
-        raise ValueError("$defs must be an object")
+        raise ValueError(said("$defs must be an object"))
     top = (
         {name: value for name, value in raw.items() if name not in ("$schema", "$defs")}
         if isinstance(raw, dict)
@@ -60,7 +61,7 @@ def read_schema(raw: object) -> dict[str, Any] | bool:
 def complaints(schema: dict[str, Any] | bool, value: object) -> list[str]:
     """What is wrong with a value, each with its place; the first few. Raises ValueError when it cannot be checked."""
     if _parts(schema) * _parts(value) > MAX_WORK:
-        raise ValueError("has too many values for its schema to be checked")
+        raise ValueError(said("has too many values for its schema to be checked"))
     found: list[str] = []
     try:
         with localcontext(EXACT):
@@ -70,7 +71,7 @@ def complaints(schema: dict[str, Any] | bool, value: object) -> list[str]:
                 if len(found) == MAX_COMPLAINTS:
                     break
     except ArithmeticError:
-        raise ValueError("has a number that its schema cannot be checked with") from None
+        raise ValueError(said("has a number that its schema cannot be checked with")) from None
     return found
 
 
@@ -86,14 +87,25 @@ class _Reader:
         """One schema inside another. Raises ValueError for what is no part of the language."""
         self._parts += 1
         if self._parts > MAX_SCHEMA_PARTS:
-            raise ValueError(f"has more than {MAX_SCHEMA_PARTS} parts, with what its references stand for")
+            raise ValueError(
+                said(
+                    "has more than {max_schema_parts} parts, with what its references stand for",
+                    max_schema_parts=MAX_SCHEMA_PARTS,
+                )
+            )
         if isinstance(raw, bool):
             return raw
         if not isinstance(raw, dict):
-            raise ValueError(f"{place or 'the schema'}: must be an object, true or false")
+            raise ValueError(said("{place}: must be an object, true or false", place=place or "the schema"))
         self._depth += 1
         if self._depth > MAX_SCHEMA_DEPTH:
-            raise ValueError(f"{_short(place)}: is nested deeper than {MAX_SCHEMA_DEPTH} levels")
+            raise ValueError(
+                said(
+                    "{place}: is nested deeper than {max_schema_depth} levels",
+                    place=_short(place),
+                    max_schema_depth=MAX_SCHEMA_DEPTH,
+                )
+            )
         schema = {name: self._keyword(name, raw[name], f"{place}/{name}") for name in raw if name != "$ref"}
         if "$ref" in raw:
             schema["allOf"] = [*schema.get("allOf", []), self._definition(raw["$ref"], place)]
@@ -109,14 +121,20 @@ class _Reader:
             return {key: self.read(each, f"{place}/{key}") for key, each in value.items()}
         if name in _PLAIN:
             return value
-        raise ValueError(f"{_short(place)}: is not supported")
+        raise ValueError(said("{place}: is not supported", place=_short(place)))
 
     def _definition(self, reference: object, place: str) -> Any:
         name = reference.removeprefix(_REFERENCE) if isinstance(reference, str) else ""
         if reference != _REFERENCE + name or name not in self._definitions:
-            raise ValueError(f"{_short(place)}/$ref: must be {_REFERENCE} and the name of a definition")
+            raise ValueError(
+                said(
+                    "{place}/$ref: must be {reference} and the name of a definition",
+                    place=_short(place),
+                    reference=_REFERENCE,
+                )
+            )
         if name in self._open:
-            raise ValueError(f"{_short(place)}/$ref: leads back to itself")
+            raise ValueError(said("{place}/$ref: leads back to itself", place=_short(place)))
         self._open.append(name)
         schema = self.read(exact(self._definitions[name]), f"/$defs/{name}")
         self._open.pop()
@@ -130,7 +148,7 @@ def _unique(_checker: Any, is_wanted: bool, value: object, _schema: object) -> I
         and isinstance(value, list)
         and len({_identity(each) for each in value}) < len(value)
     ):
-        yield ValidationError("has an item twice")
+        yield ValidationError(said("has an item twice"))
 
 
 def _identity(value: object) -> object:
@@ -167,8 +185,12 @@ def _reason(error: ValidationError) -> str:
     """In our words: those of the library repeat the value, which may be a megabyte long."""
     keyword: object = error.validator  # None for the schema `false`, which nothing fits
     if keyword is None or keyword == "uniqueItems":
-        return "may not be there" if keyword is None else error.message
-    return f"{keyword} {_short(json.dumps(error.validator_value, default=str), 60)} is not met"
+        return said("may not be there") if keyword is None else error.message
+    return said(
+        "{keyword} {validator_value} is not met",
+        keyword=keyword,
+        validator_value=_short(json.dumps(error.validator_value, default=str), 60),
+    )
 
 
 def _short(text: str, most: int = 120) -> str:

@@ -13,6 +13,7 @@ import rfc8785
 from webapp.domain.canonical import canonical_json
 from webapp.domain.exact_json import storable
 from webapp.domain.exceptions import ValidationError
+from webapp.domain.said import said
 
 BYTES, JSON = "result", "result_json"
 
@@ -37,7 +38,7 @@ class SubmittedResult:
         try:
             data = base64.b64decode(text, validate=True)
         except (binascii.Error, ValueError):
-            raise ValidationError.of(BYTES, "must be base64") from None
+            raise ValidationError.of(BYTES, said("must be base64")) from None
         return cls.of_bytes(data, max_bytes)
 
     @classmethod
@@ -46,10 +47,12 @@ class SubmittedResult:
         try:
             data = canonical_json(storable(value))
         except rfc8785.CanonicalizationError:
-            message = "has a number that is not exact in 64 bits; send it as text, or the bytes as result"
+            message = said(
+                "has a number that is not exact in 64 bits; send it as text, or the bytes as result"
+            )
             raise ValidationError.of(JSON, message) from None
         except ValueError as error:
-            raise ValidationError.of(JSON, str(error)) from None
+            raise ValidationError.of(JSON, error.args[0]) from None
         return cls(JSON, _bounded(JSON, data, max_bytes))
 
     @property
@@ -65,4 +68,4 @@ def _bounded(field: str, data: bytes, max_bytes: int) -> bytes:
 
 
 def _too_large(field: str, max_bytes: int) -> ValidationError:
-    return ValidationError.of(field, f"must have at most {max_bytes} bytes")
+    return ValidationError.of(field, said("must have at most {max_bytes} bytes", max_bytes=max_bytes))

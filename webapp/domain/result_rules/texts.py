@@ -6,6 +6,7 @@ import unicodedata
 from typing import Any
 
 from webapp.domain.result_rules.findings import Finding, failed, met, within
+from webapp.domain.said import said
 
 _WHITE_SPACE = frozenset("\t\n\r\f")
 
@@ -15,13 +16,13 @@ def check_text(data: bytes, limits: dict[str, Any]) -> list[Finding]:
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
-        return [failed("encoding", f"must be UTF-8, and is not at byte {error.start}")]
+        return [failed("encoding", said("must be UTF-8, and is not at byte {start}", start=error.start))]
     strange = next(
         (each for each in text if unicodedata.category(each) == "Cc" and each not in _WHITE_SPACE), None
     )
     if strange is not None:
         code = f"U+{ord(strange):04X}"
-        return [failed("encoding", f"must be text, and has the control character {code}")]
+        return [failed("encoding", said("must be text, and has the control character {code}", code=code))]
     length = within(
         "length",
         len(text),
@@ -30,4 +31,4 @@ def check_text(data: bytes, limits: dict[str, Any]) -> list[Finding]:
         least=limits.get("min_characters"),
         most=limits.get("max_characters"),
     )
-    return [met("encoding", "is UTF-8"), length]
+    return [met("encoding", said("is UTF-8")), length]

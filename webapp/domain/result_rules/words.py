@@ -6,69 +6,103 @@ from collections.abc import Iterator
 from typing import Any
 
 from webapp.domain.result_rules.kinds import Kind
+from webapp.domain.said import said
 
 NAMES = {
-    Kind.HASH: "Hash only",
-    Kind.IMAGE: "Image",
-    Kind.TEXT: "Text",
-    Kind.COMPUTATION: "Computation",
-    Kind.FILE: "File",
+    Kind.HASH: said("Hash only"),
+    Kind.IMAGE: said("Image"),
+    Kind.TEXT: said("Text"),
+    Kind.COMPUTATION: said("Computation"),
+    Kind.FILE: said("File"),
 }
 
 
 def rules_in_words(kind: Kind, limits: dict[str, Any], requires_result: bool) -> list[str]:
     """A sentence for each rule, without its full stop."""
-    first = "The result itself is handed in and checked" if requires_result else _VOLUNTARY
+    first = said("The result itself is handed in and checked") if requires_result else _VOLUNTARY
     return [first, *_rules(kind, limits)]
 
 
-_VOLUNTARY = "The hash of the result is enough; the result itself is checked when it is handed in"
+_VOLUNTARY = said("The hash of the result is enough; the result itself is checked when it is handed in")
 
 
 def _rules(kind: Kind, limits: dict[str, Any]) -> Iterator[str]:
-    yield from _span(limits, "bytes", "bytes")
+    yield from _span(limits, "bytes")
     if kind is Kind.IMAGE:
-        yield f"A picture that can be decoded: {_any_of(limits.get('formats', ['PNG', 'JPEG']))}"
-        yield from _side(limits, "width", "wide")
-        yield from _side(limits, "height", "high")
+        formats = " / ".join(limits.get("formats", ["PNG", "JPEG"]))
+        yield said("A picture that can be decoded: {formats}", formats=formats)
+        yield from _span(limits, "width")
+        yield from _span(limits, "height")
         if "max_pixels" in limits:
-            yield f"At most {limits['max_pixels']} pixels in all"
+            yield said("At most {number} pixels in all", number=limits["max_pixels"])
         if "modes" in limits:
-            yield f"Colour mode {_any_of(limits['modes'])}"
+            yield said("Colour mode {modes}", modes=" / ".join(limits["modes"]))
     elif kind is Kind.TEXT:
-        yield "Text in UTF-8"
-        yield from _span(limits, "characters", "characters")
+        yield said("Text in UTF-8")
+        yield from _span(limits, "characters")
     elif kind is Kind.COMPUTATION:
-        yield "A JSON value" + (" that fits the service’s schema" if "schema" in limits else "")
-        yield from (_check(check) for check in limits.get("checks", []))
+        yield (
+            said("A JSON value that fits the service’s schema")
+            if "schema" in limits
+            else said("A JSON value")
+        )
+        yield from (each for check in limits.get("checks", []) for each in _check(check))
     if limits.get("advisory"):
-        yield f"Noted only, and no reason to refuse: {', '.join(limits['advisory'])}"
+        yield said("Noted only, and no reason to refuse: {names}", names=", ".join(limits["advisory"]))
 
 
-def _side(limits: dict[str, Any], name: str, word: str) -> Iterator[str]:
+# name of the limit -> exactly so many, at least, at most
+_SPANS = {
+    "bytes": (
+        said("Exactly {number} bytes"),
+        said("At least {number} bytes"),
+        said("At most {number} bytes"),
+    ),
+    "characters": (
+        said("Exactly {number} characters"),
+        said("At least {number} characters"),
+        said("At most {number} characters"),
+    ),
+    "width": (
+        said("Exactly {number} pixels wide"),
+        said("At least {number} pixels wide"),
+        said("At most {number} pixels wide"),
+    ),
+    "height": (
+        said("Exactly {number} pixels high"),
+        said("At least {number} pixels high"),
+        said("At most {number} pixels high"),
+    ),
+}
+
+
+def _span(limits: dict[str, Any], name: str) -> Iterator[str]:
     if name in limits:
-        yield f"Exactly {limits[name]} pixels {word}"
-    else:
-        yield from _span(limits, name, f"pixels {word}")
+        yield said(_SPANS[name][0].template, number=limits[name])
+        return
+    for limit, words in zip((f"min_{name}", f"max_{name}"), _SPANS[name][1:], strict=True):
+        if limit in limits:
+            yield said(words.template, number=limits[limit])
 
 
-def _span(limits: dict[str, Any], name: str, unit: str) -> Iterator[str]:
-    if f"min_{name}" in limits:
-        yield f"At least {limits[f'min_{name}']} {unit}"
-    if f"max_{name}" in limits:
-        yield f"At most {limits[f'max_{name}']} {unit}"
-
-
-def _check(check: dict[str, str]) -> str:
-    wanted = []
+def _check(check: dict[str, str]) -> Iterator[str]:
+    place = check["at"] or said("the top")
     if "equals" in check:
-        wanted.append(f"{check['equals']} ± {check.get('tolerance', '0')}")
-    if "minimum" in check:
-        wanted.append(f"at least {check['minimum']}")
-    if "maximum" in check:
-        wanted.append(f"at most {check['maximum']}")
-    return f"The number at {check['at'] or 'the top'}: {', '.join(wanted)}"
-
-
-def _any_of(names: list[str]) -> str:
-    return " or ".join(names)
+        tolerance = check.get("tolerance", "0")
+        yield said(
+            "The number at {place}: {number} ± {tolerance}",
+            place=place,
+            number=check["equals"],
+            tolerance=tolerance,
+        )
+    if "minimum" in check and "maximum" in check:
+        yield said(
+            "The number at {place}: at least {least}, at most {most}",
+            place=place,
+            least=check["minimum"],
+            most=check["maximum"],
+        )
+    elif "minimum" in check:
+        yield said("The number at {place}: at least {number}", place=place, number=check["minimum"])
+    elif "maximum" in check:
+        yield said("The number at {place}: at most {number}", place=place, number=check["maximum"])

@@ -22,6 +22,7 @@ from webapp.domain.addresses import is_address
 from webapp.domain.airdrops import Refusal, hash_of
 from webapp.domain.clock import utcnow
 from webapp.domain.money import ZERO, Amount
+from webapp.domain.said import said
 from webapp.ledger import pooled
 from webapp.ledger.journal import Move
 from webapp.ledger.journal import post as post_entry
@@ -32,9 +33,9 @@ from webapp.services.payouts.queue import PayoutQueue
 
 # The kind of the journal entry that gives the fund back.
 AIRDROP_KIND = "airdrop"
-TOO_SMALL = "is too little to be sent, and there is no wallet here that could keep it"
-CLOSED = "the account of its owner is closed"
-NOBODY_LEFT = "none of its recipients can be paid any more"
+TOO_SMALL = said("is too little to be sent, and there is no wallet here that could keep it")
+CLOSED = said("the account of its owner is closed")
+NOBODY_LEFT = said("none of its recipients can be paid any more")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +124,12 @@ def post(session: Session, settings: Settings, airdrop_id: uuid.UUID) -> Airdrop
     balance, needed = pooled.balance(session, accounts.FUND), _sum(recipients)
     if balance < needed.base_units:
         return abandon(
-            airdrop, f"the fund has {Amount(max(balance, 0))} FLOP, and {needed} FLOP was to be given"
+            airdrop,
+            said(
+                "the fund has {balance} FLOP, and {needed} FLOP was to be given",
+                balance=Amount(max(balance, 0)),
+                needed=needed,
+            ),
         )
     moves = _give(PayoutQueue(session, settings), recipients, airdrop.requested_by)
     if not moves:
@@ -187,7 +193,7 @@ def _give(queue: PayoutQueue, recipients: Sequence[AirdropRecipient], asked_by: 
             sums[accounts.available(recipient.wallet_id)] += recipient.amount
             recipient.status = "credited" if recipient.pay_to == "balance" else "chosen"
             continue
-        assert recipient.address is not None, "one without a wallet was checked to have an address"
+        assert recipient.address is not None, said("one without a wallet was checked to have an address")
         payout = queue.queue_gift(recipient.address, recipient.amount, asked_by)
         if payout is None:
             recipient.status, recipient.reason = "failed", TOO_SMALL

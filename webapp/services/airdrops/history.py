@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 from webapp.domain.exceptions import NotFoundError
 from webapp.domain.money import Amount
 from webapp.domain.pagination import Page, checked_limit, decode_cursor, row_id
+from webapp.domain.said import said
 from webapp.models import Airdrop, AirdropRecipient, AirdropSnapshot, ChainTransaction, Payout
 from webapp.models.types import Total
 
@@ -62,7 +63,7 @@ def get(session: Session, airdrop_id: uuid.UUID) -> Airdrop:
     """One airdrop. Raises NotFoundError."""
     found = session.get(Airdrop, airdrop_id, populate_existing=True)
     if found is None:
-        raise NotFoundError("there is no such airdrop")
+        raise NotFoundError(said("there is no such airdrop"))
     return found
 
 
@@ -70,7 +71,7 @@ def document_of(session: Session, airdrop_id: uuid.UUID) -> str:
     """The facts that it was decided from, byte for byte as published. Raises NotFoundError."""
     found = session.get(AirdropSnapshot, airdrop_id)
     if found is None:
-        raise NotFoundError("there is no such airdrop")
+        raise NotFoundError(said("there is no such airdrop"))
     return found.document
 
 

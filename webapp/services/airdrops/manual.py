@@ -21,6 +21,7 @@ from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import CommunityFundError, ConflictError, PermissionDeniedError, ValidationError
 from webapp.domain.reasons import checked_reason
 from webapp.domain.roles import Actor, Role, Scope
+from webapp.domain.said import said
 from webapp.ledger import pooled
 from webapp.models import Airdrop, ChainCursor, User, Wallet
 from webapp.services import operator_actions
@@ -36,7 +37,7 @@ class AirdropChangedError(ConflictError):
     """Other amounts, or to other places, than were shown."""
 
     slug = "airdrop-changed"
-    title = "The airdrop is not what was shown any more"
+    title = said("The airdrop is not what was shown any more")
 
 
 class ManualAirdrops:
@@ -51,7 +52,7 @@ class ManualAirdrops:
         self._asker = manual_preview.asker_of(session, settings, actor.wallet_ids)
         self._actor = replace(actor, wallet_ids=self._asker.own_wallets)
         if not (actor.is_program or actor.role is Role.OPERATOR or self._is_operators_key()):
-            raise PermissionDeniedError("only an operator gives the community fund away")
+            raise PermissionDeniedError(said("only an operator gives the community fund away"))
 
     def preview(
         self, node_ids: Sequence[str], amount_per_node: object = None, total_amount: object = None
@@ -75,7 +76,7 @@ class ManualAirdrops:
                 self._actor.require_not_own(f"node {row.node_id}", row.wallet_id)
         if problems:
             words = "; ".join(f"{name}: {message}" for name, message in problems.items())
-            raise ValidationError(f"nothing is given: {words}", fields=problems)
+            raise ValidationError(said("nothing is given: {words}", words=words), fields=problems)
         return why
 
     def give(
@@ -96,7 +97,7 @@ class ManualAirdrops:
             pooled.lock(self.session, FUND)
             preview = self.preview(node_ids, amount_per_node, total_amount)
             if shown not in (None, preview.mark):
-                raise AirdropChangedError("the nodes have changed since the dry run: look at it again")
+                raise AirdropChangedError(said("the nodes have changed since the dry run: look at it again"))
             why = self.require_possible(preview, reason)
             stored = self._store(preview, why)
             operator_actions.record(
@@ -111,7 +112,7 @@ class ManualAirdrops:
             )
             given = book.post(self.session, self._settings, stored.id)
             if given.status == "abandoned":
-                raise CommunityFundError(f"nothing is given: {given.reason}")
+                raise CommunityFundError(said("nothing is given: {reason}", reason=given.reason))
             return given
 
     def _store(self, preview: Preview, reason: str) -> Airdrop:
@@ -142,7 +143,7 @@ class ManualAirdrops:
             )
             if stored is not None:
                 return stored
-        raise ConflictError("other airdrops are being made: try again in a moment")
+        raise ConflictError(said("other airdrops are being made: try again in a moment"))
 
     def _responsible(self) -> str:
         """Whose airdrop it is: of a key, the operator's who owns it, and may not approve what it asked for."""

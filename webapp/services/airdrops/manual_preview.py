@@ -19,6 +19,7 @@ from webapp.domain.canonical import sha256_hex
 from webapp.domain.exceptions import InvalidAmountError
 from webapp.domain.fund_rules import FundRules
 from webapp.domain.money import MAX_BASE_UNITS, ZERO, Amount
+from webapp.domain.said import said
 from webapp.ledger import pooled
 from webapp.models import Wallet
 from webapp.services import daemon_figures, fund_rules
@@ -26,9 +27,9 @@ from webapp.services.airdrops.named_nodes import Listed, NamedNode, destination,
 from webapp.services.payouts.preview import estimated_fee
 
 NODES, EACH, TOTAL = "node_ids", "amount_per_node", "total_amount"
-CLOSED = "belongs to a closed account"
-TOO_SMALL = "would get too little to be sent, and has no wallet here that could keep it"
-OWN = "is your own: another operator must decide this"
+CLOSED = said("belongs to a closed account")
+TOO_SMALL = said("would get too little to be sent, and has no wallet here that could keep it")
+OWN = said("is your own: another operator must decide this")
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,9 @@ def _amounts(
     """(what each gets, what of a total does not divide); nothing, with the problem, when it cannot be told."""
     if (amount_per_node is None) == (total_amount is None):
         for name in (EACH, TOTAL):
-            problems[name] = [f"either {EACH} or {TOTAL} is needed, and not both"]
+            problems[name] = [
+                said("either {each} or {total} is needed, and not both", each=EACH, total=TOTAL)
+            ]
         return ZERO, ZERO
     name, value = (EACH, amount_per_node) if total_amount is None else (TOTAL, total_amount)
     try:
@@ -199,10 +202,12 @@ def _network_fee(session: Session, settings: Settings, rows: Sequence[Row]) -> A
 def _judge_nodes(preview: Preview, named: int) -> None:
     found = [f"{row.node_id} {refusal}" for row in preview.rows for refusal in row.refusals]
     if not preview.rows:
-        found.append("at least one is needed")
+        found.append(said("at least one is needed"))
     if named > preview.rules.max_airdrop_nodes:
         most = preview.rules.max_airdrop_nodes
-        found.append(f"{named} are named, and at most {most} can be in one airdrop")
+        found.append(
+            said("{named} are named, and at most {most} can be in one airdrop", named=named, most=most)
+        )
     if found:
         preview.problems[NODES] = found
 
@@ -210,13 +215,24 @@ def _judge_nodes(preview: Preview, named: int) -> None:
 def _judge_amounts(preview: Preview, name: str) -> None:
     if not preview.rows or name in preview.problems:
         return
-    found, least = [], preview.rules.min_airdrop_amount
+    found: list[str] = []
+    least = preview.rules.min_airdrop_amount
     if preview.amount_per_node < least:
-        found.append(f"each would get {preview.amount_per_node} FLOP, and at least {least} FLOP is given")
+        found.append(
+            said(
+                "each would get {amount_per_node} FLOP, and at least {least} FLOP is given",
+                amount_per_node=preview.amount_per_node,
+                least=least,
+            )
+        )
     if preview.taken + preview.rest > preview.balance:
-        fee = f" and about {preview.network_fee} FLOP for the network" if preview.fund_pays_fee else ""
         asked = preview.total + preview.rest
-        found.append(f"{asked} FLOP is asked for{fee}, and the fund has {preview.balance} FLOP")
+        words = said("{asked} FLOP is asked for, and the fund has {balance} FLOP")
+        if preview.fund_pays_fee:
+            words = said(
+                "{asked} FLOP is asked for and about {fee} FLOP for the network, and the fund has {balance} FLOP"
+            )
+        found.append(said(words.template, asked=asked, fee=preview.network_fee, balance=preview.balance))
     if found:
         preview.problems[name] = found
 

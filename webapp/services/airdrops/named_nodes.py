@@ -18,15 +18,16 @@ from webapp.domain.addresses import first_address
 from webapp.domain.clock import utcnow
 from webapp.domain.money import Amount
 from webapp.domain.node_health import Health, health_of
+from webapp.domain.said import said
 from webapp.models import Node, NodeHeartbeat, User, Wallet
 from webapp.services.node_directory import DirectoryNode, directory_of
 
 Listed = Mapping[str, DirectoryNode]
 
 LONGEST_ID = 64
-NO_ADDRESS = "wants coins on the chain, but has no address that can be paid: it goes to the balance"
-FROZEN = "its wallet is frozen: it goes to the balance, and cannot leave it for now"
-TOO_LITTLE = "is too little to be sent: it goes to the balance"
+NO_ADDRESS = said("wants coins on the chain, but has no address that can be paid: it goes to the balance")
+FROZEN = said("its wallet is frozen: it goes to the balance, and cannot leave it for now")
+TOO_LITTLE = said("is too little to be sent: it goes to the balance")
 
 
 @dataclass(frozen=True, slots=True)

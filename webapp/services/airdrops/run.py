@@ -24,6 +24,7 @@ from webapp.domain.clock import utcnow
 from webapp.domain.failpoints import Step, step
 from webapp.domain.money import ZERO, Amount
 from webapp.domain.roles import WORKER
+from webapp.domain.said import said
 from webapp.ledger import pooled
 from webapp.models import Airdrop
 from webapp.services import chain_cursor
@@ -43,8 +44,8 @@ log = structlog.get_logger(__name__)
 
 # A snapshot that could not be posted for so long tells of other times; another one is taken.
 STALE_AFTER = timedelta(hours=1)
-STALE = "it could not be posted within an hour; another snapshot is taken"
-UNCOUNTED = "the work that nodes were paid for has not been counted up to today"
+STALE = said("it could not be posted within an hour; another snapshot is taken")
+UNCOUNTED = said("the work that nodes were paid for has not been counted up to today")
 # Looking at all nodes again and again in vain takes at most this part of a worker's time.
 PART_OF_TIME = 0.05
 
@@ -114,7 +115,9 @@ class AirdropRun:
         recipients = recipients_of(decision, nodes)
         reason = "" if decision.shares else why_nobody(snapshot.nodes, decision)
         if not reason and not any(self._can_be_paid(each) for each in recipients):
-            reason = "each share would be too little to be sent to an address, and no node has a wallet here"
+            reason = said(
+                "each share would be too little to be sent to an address, and no node has a wallet here"
+            )
         if reason:
             took = time.monotonic() - began
             self._looks_again_at = time.monotonic() + took / PART_OF_TIME
@@ -129,7 +132,7 @@ class AirdropRun:
         self, listed: Sequence[DirectoryNode], now: datetime
     ) -> tuple[Snapshot, NodesAsTheyAre]:
         tip = chain_cursor.read_so_far(self._session)
-        assert tip is not None, "a chain that was never read is a hindrance"
+        assert tip is not None, said("a chain that was never read is a hindrance")
         number = book.next_number(self._session)
         outlook = schedule.look(self._session, self._settings, now)
         nodes = facts.collect(self._session, self._settings, outlook.rules, listed, now)
@@ -207,10 +210,10 @@ def recipients_of(decision: Decision, nodes: NodesAsTheyAre) -> list[book.Recipi
 def why_nobody(nodes: Sequence[NodeFacts], decision: Decision) -> str:
     """Why there is no share at all, with how many nodes each reason concerns."""
     if not nodes:
-        return "there is no node"
+        return said("there is no node")
     counts = Counter(reason for reasons in decision.refusals.values() for reason in reasons)
     reasons = "; ".join(
         f"{count} {'node' if count == 1 else 'nodes'}: {reason.words}"
         for reason, count in counts.most_common()
     )
-    return f"no node can be given anything ({reasons})"
+    return said("no node can be given anything ({reasons})", reasons=reasons)

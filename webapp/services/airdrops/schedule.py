@@ -18,6 +18,7 @@ from webapp.domain import accounts
 from webapp.domain.clock import utcnow
 from webapp.domain.fund_rules import FundRules
 from webapp.domain.money import Amount
+from webapp.domain.said import said
 from webapp.ledger import pooled
 from webapp.models import Airdrop, AirdropWait, ChainCursor
 from webapp.models.insert_once import insert_once
@@ -29,9 +30,9 @@ ONLY_ROW = 1
 # The chain is read at every tick, the daemon asked twice a minute.
 CHAIN_IS_OLD_AFTER = timedelta(minutes=5)
 
-HALTED = "payouts are stopped until an operator has looked at the books"
-CHAIN_UNREAD = "the chain has not been read for minutes"
-DAEMON_SILENT = "the coin daemon has not answered for minutes"
+HALTED = said("payouts are stopped until an operator has looked at the books")
+CHAIN_UNREAD = said("the chain has not been read for minutes")
+DAEMON_SILENT = said("the coin daemon has not answered for minutes")
 
 
 @dataclass(frozen=True, slots=True)

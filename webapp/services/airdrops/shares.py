@@ -19,6 +19,7 @@ from webapp.domain.addresses import is_address
 from webapp.domain.clock import utcnow
 from webapp.domain.failpoints import Step, step
 from webapp.domain.money import Amount
+from webapp.domain.said import said
 from webapp.models import Airdrop, AirdropRecipient, Payout, Wallet
 from webapp.models.compare_and_set import changes_one_row
 from webapp.services.payouts.queue import NOT_SENT, PayoutQueue
@@ -29,11 +30,11 @@ CHUNK = 50
 SECONDS_PER_RUN = 3.0
 OPEN = ("chosen", "paying")
 
-STAYS = "it stays in the balance"
-BAD_ADDRESS = f"its address cannot be paid; {STAYS}"
-SPENT = f"it was spent before it could be sent; {STAYS}"
-TOO_LITTLE = f"it is too little to be sent; {STAYS}"
-MAY_NOT_LEAVE = f"it may not leave the wallet at present; {STAYS}"
+STAYS = said("it stays in the balance")
+BAD_ADDRESS = said("its address cannot be paid; {stays}", stays=STAYS)
+SPENT = said("it was spent before it could be sent; {stays}", stays=STAYS)
+TOO_LITTLE = said("it is too little to be sent; {stays}", stays=STAYS)
+MAY_NOT_LEAVE = said("it may not leave the wallet at present; {stays}", stays=STAYS)
 
 
 class Shares:
@@ -101,7 +102,7 @@ class Shares:
 
     def _send(self, recipient: AirdropRecipient, left: dict[int, Amount], asked_by: str) -> None:
         wallet_id, address, amount = recipient.wallet_id, recipient.address, recipient.amount
-        assert wallet_id is not None, "a share without a wallet was sent when it was posted"
+        assert wallet_id is not None, said("a share without a wallet was sent when it was posted")
         if address is None or not is_address(address, self._settings.wallet.network):
             _keep(recipient, BAD_ADDRESS)
         elif amount < self._settings.wallet.min_payout:

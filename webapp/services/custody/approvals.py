@@ -19,6 +19,7 @@ from webapp.domain.exceptions import (
 )
 from webapp.domain.reasons import checked_reason
 from webapp.domain.roles import Actor, Role
+from webapp.domain.said import said
 from webapp.models import Payout
 from webapp.models.compare_and_set import changes_one_row
 from webapp.services import operator_actions
@@ -91,7 +92,7 @@ def refuse(session: Session, actor: Actor, payout_id: uuid.UUID, reason: str) ->
             session.refresh(payout)
             raise _moved_on(payout)
         session.refresh(payout)
-        return_to_wallet(session, payout, f"an operator has refused it: {reason}")
+        return_to_wallet(session, payout, said("an operator has refused it: {reason}", reason=reason))
         operator_actions.record(
             session, actor, "refuse_payout", f"payout:{payout.id}", reason=reason, gross=payout.gross
         )
@@ -101,9 +102,9 @@ def refuse(session: Session, actor: Actor, payout_id: uuid.UUID, reason: str) ->
 def _deciding(session: Session, actor: Actor, payout_id: uuid.UUID) -> Payout:
     payout = session.get(Payout, payout_id, populate_existing=True)
     if payout is None:
-        raise NotFoundError("there is no such payout")
+        raise NotFoundError(said("there is no such payout"))
     if not _is_operator(actor):
-        raise PermissionDeniedError("only an operator may decide this")
+        raise PermissionDeniedError(said("only an operator may decide this"))
     actor.require_not_own("the payout", payout.wallet_id, payout.requested_by)
     return payout
 
@@ -115,5 +116,7 @@ def _is_operator(actor: Actor) -> bool:
 
 def _moved_on(payout: Payout) -> PayoutStateError:
     if payout.status == "awaiting_approval":
-        return PayoutStateError("its destination has changed: read it again before you decide")
-    return PayoutStateError(f"the payout does not wait for an approval: it is {payout.status}")
+        return PayoutStateError(said("its destination has changed: read it again before you decide"))
+    return PayoutStateError(
+        said("the payout does not wait for an approval: it is {status}", status=payout.status)
+    )

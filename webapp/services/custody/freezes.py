@@ -13,6 +13,7 @@ from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import NotFoundError
 from webapp.domain.reasons import checked_reason
 from webapp.domain.roles import Actor
+from webapp.domain.said import said
 from webapp.models import Payout, Wallet
 from webapp.models.compare_and_set import changes_one_row
 from webapp.services import held_back_refunds, operator_actions
@@ -71,7 +72,7 @@ def _set(session: Session, wallet_id: int, *, is_frozen: bool) -> bool:
     differs = (Wallet.id == wallet_id) & Wallet.is_frozen.is_(not is_frozen)
     is_changed = changes_one_row(session, update(Wallet).where(differs).values(is_frozen=is_frozen))
     if not is_changed and session.get(Wallet, wallet_id) is None:
-        raise NotFoundError(f"there is no wallet {wallet_id}")
+        raise NotFoundError(said("there is no wallet {wallet_id}", wallet_id=wallet_id))
     return is_changed
 
 

@@ -24,6 +24,7 @@ from webapp.config import Settings
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import NotFoundError, ValidationError
 from webapp.domain.money import Amount
+from webapp.domain.said import said
 from webapp.models import Payout, User, Wallet
 
 WINDOW = timedelta(hours=24)
@@ -39,7 +40,7 @@ class WithdrawalLimitError(ValidationError):
     """More than may leave the user's wallets now; `fields["amount"]` says what is left, and when there is more."""
 
     slug = "withdrawal-limit"
-    title = "This is more than may be withdrawn within 24 hours"
+    title = said("This is more than may be withdrawn within 24 hours")
 
 
 def admit(session: Session, settings: Settings, wallet_id: int, amount: Amount) -> str:
@@ -89,7 +90,7 @@ def _lock_owner(session: Session, wallet_id: int) -> int:
     wallet = select(Wallet.user_id).where(Wallet.id == wallet_id).with_for_update(key_share=True)
     user_id = session.execute(wallet).scalar()
     if user_id is None:
-        raise NotFoundError(f"there is no wallet {wallet_id}")
+        raise NotFoundError(said("there is no wallet {wallet_id}", wallet_id=wallet_id))
     session.execute(select(User.id).where(User.id == user_id).with_for_update(key_share=True))
     return user_id
 
@@ -116,16 +117,23 @@ def _require_within(session: Session, limit: Amount, user_id: int, amount: Amoun
     room = limit.base_units - _total(session, _counted(_of_user(user_id)))
     if amount.base_units <= room:
         return
-    when = f"more than {limit} FLOP can never leave within 24 hours"
+    when = said("more than {limit} FLOP can never leave within 24 hours", limit=limit)
     if amount <= limit:
         rows = [(row.units, row.transaction_id) for row in session.execute(_counted(_of_user(user_id)))]
         moment = _when_free(rows, amount.base_units - room)
-        when = "this much is possible 24 hours after your waiting payouts have left"
+        when = said("this much is possible 24 hours after your waiting payouts have left")
         if moment is not None:
-            when = f"this much is possible from {moment:%Y-%m-%d %H:%M} UTC on"
+            when = said("this much is possible from {moment} UTC on", moment=format(moment, "%Y-%m-%d %H:%M"))
     left = Amount(max(0, room))
-    message = f"is more than may leave now: {left} FLOP is left of {limit} FLOP in 24 hours; {when}"
-    raise WithdrawalLimitError(f"amount: {message}", fields={"amount": message})
+    message = said(
+        "is more than may leave now: {left} FLOP is left of {limit} FLOP in 24 hours; {when}",
+        left=left,
+        limit=limit,
+        when=when,
+    )
+    raise WithdrawalLimitError(
+        said("{field}: {message}", field="amount", message=message), fields={"amount": message}
+    )
 
 
 def _when_free(rows: Iterable[tuple[int, uuid.UUID | None]], missing: int) -> datetime | None:

@@ -19,6 +19,7 @@ from webapp.domain.exceptions import ConflictError
 from webapp.domain.money import Amount
 from webapp.domain.payout_states import UNCLAIMED, PayoutStatus
 from webapp.domain.roles import Actor
+from webapp.domain.said import said
 from webapp.ledger import pooled
 from webapp.models import ChainTransaction, DepositAddress, Payout
 from webapp.services import operator_actions
@@ -42,14 +43,14 @@ class SweepRefusedError(ConflictError):
     """No sweep goes out now; the detail says why."""
 
     slug = "sweep-refused"
-    title = "Nothing is swept now"
+    title = said("Nothing is swept now")
 
 
 class OwnAddressError(SweepRefusedError):
     """The cold address is one of the daemon's own: coins there are as hot as before, and counted twice."""
 
     slug = "cold-address-is-hot"
-    title = "The cold address is not cold"
+    title = said("The cold address is not cold")
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +96,17 @@ def plan_piece(coins: Sequence[Coin], excess: int, prices: Prices, fund: int) ->
     fee = prices.fee(max(1, len(chosen)), 2)
     if not chosen:
         raise SweepRefusedError(
-            f"A sweep costs {fee} FLOP or more. The community fund, which bears it, has {Amount(max(0, fund))} FLOP; "
-            f"wallet.max_fee_per_transaction is {prices.settings.max_fee_per_transaction}."
+            said(
+                "A sweep costs {fee} FLOP or more. The community fund, which bears it, has {value} "
+                "FLOP; wallet.max_fee_per_transaction is {max_fee_per_transaction}.",
+                fee=fee,
+                value=Amount(max(0, fund)),
+                max_fee_per_transaction=prices.settings.max_fee_per_transaction,
+            )
         )
     amount = min(excess, total - fee.base_units - dust)
     if amount < dust:
-        raise SweepRefusedError("The coins that one transaction can spend are not worth its fee.")
+        raise SweepRefusedError(said("The coins that one transaction can spend are not worth its fee."))
     return Piece(tuple(chosen), fee, Amount(amount))
 
 
@@ -142,7 +148,7 @@ class Sweeper:
         keep = keep if keep is not None else self._custody.sweep_target
         if keep is None:
             raise SweepRefusedError(
-                "Say how much is to stay, or set custody.hot_wallet_ceiling in the settings."
+                said("Say how much is to stay, or set custody.hot_wallet_ceiling in the settings.")
             )
         return self._sweep(self._coins(), keep, actor)
 
@@ -163,7 +169,12 @@ class Sweeper:
         address = self._cold_address()
         excess = _sum(coins) - (keep + self._needed()).base_units
         if excess <= self._wallet.dust_limit.base_units:
-            raise SweepRefusedError(f"No more is there than {keep} FLOP and what waiting payouts need.")
+            raise SweepRefusedError(
+                said(
+                    "No more is there than {keep} FLOP and what waiting payouts need.",
+                    keep=keep,
+                )
+            )
         prices = Prices(self._daemon.fee_rate_per_kb(), self._wallet)
         piece = plan_piece(coins, excess, prices, self._fund())
 
@@ -195,18 +206,24 @@ class Sweeper:
             ChainTransaction.id != transaction.id,
         )
         if self._session.execute(other.limit(1)).first():
-            raise SweepRefusedError("A sweep is on its way already; the next one follows when it is final.")
+            raise SweepRefusedError(
+                said("A sweep is on its way already; the next one follows when it is final.")
+            )
 
     def _cold_address(self) -> str:
         address = self._custody.cold_address
         if address is None:
-            raise SweepRefusedError("Set custody.cold_address in the settings.")
+            raise SweepRefusedError(said("Set custody.cold_address in the settings."))
         is_ours = self._session.get(DepositAddress, address) is not None
         self._session.commit()
         self._daemon.require_network()
         if is_ours or self._daemon.is_mine(address):
             raise OwnAddressError(
-                f"custody.cold_address {address} is an address of the daemon's own wallet: nothing is swept there."
+                said(
+                    "custody.cold_address {address} is an address of the daemon's own wallet: nothing is "
+                    "swept there.",
+                    address=address,
+                )
             )
         return address
 

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 from webapp.domain.addresses import is_address
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import WalletIntegrationError, WrongNetworkError
+from webapp.domain.said import said
 from webapp.models import DepositAddress
 from webapp.models.insert_once import insert_once
 from webapp.services.daemon.wallet import DaemonWallet
@@ -76,8 +77,11 @@ def require_same_network(session: Session, network: str) -> None:
     session.commit()
     if known is not None and not is_address(known, network):
         raise WrongNetworkError(
-            f"wallet.network is {network}, but this database was used on another network: its accounts and balances "
-            "belong there. Use another instance folder or database.url."
+            said(
+                "wallet.network is {network}, but this database was used on another network: its "
+                "accounts and balances belong there. Use another instance folder or database.url.",
+                network=network,
+            )
         )
 
 

@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 
 import httpx
 
+from webapp.domain.said import said
 from webapp.services.node_directory.port import DirectoryUnreachableError
 
 MOST_BYTES = 16 * 1024 * 1024
@@ -41,7 +42,9 @@ def conversation(base_url: str, timeout_seconds: float) -> Iterator[Conversation
     try:
         base = httpx.URL(base_url)
     except httpx.InvalidURL:
-        raise DirectoryUnreachableError("nodes.directory_url is not an address that can be asked") from None
+        raise DirectoryUnreachableError(
+            said("nodes.directory_url is not an address that can be asked")
+        ) from None
     auth = httpx.BasicAuth(base.username, base.password) if base.userinfo else None
     # Neither a proxy nor a password is taken from the environment: the settings alone say who is asked.
     with httpx.Client(verify=_trust(), trust_env=False, auth=auth, headers=_HEADERS) as client:
@@ -105,7 +108,13 @@ class Conversation:
 
     def fail(self, reason: str) -> NoReturn:
         """End the conversation."""
-        raise DirectoryUnreachableError(f"the registry of nodes at {self._base.netloc.decode()}: {reason}")
+        raise DirectoryUnreachableError(
+            said(
+                "the registry of nodes at {decode}: {reason}",
+                decode=self._base.netloc.decode(),
+                reason=reason,
+            )
+        )
 
     def _get(self, url: httpx.URL) -> Any:
         for _ in range(MOST_REDIRECTS + 1):
@@ -117,7 +126,7 @@ class Conversation:
             elif status == httpx.codes.NOT_FOUND:
                 return None
             elif status >= 500 or status == httpx.codes.TOO_MANY_REQUESTS:
-                raise _AttemptError(f"it answered with an error of its own ({status})")
+                raise _AttemptError(said("it answered with an error of its own ({status})", status=status))
             else:
                 self.fail(f"it refused to answer ({status})")
         self.fail("it redirects again and again")
@@ -132,15 +141,20 @@ class Conversation:
                 body = self._body(response) if response.status_code == httpx.codes.OK else b""
                 return response.status_code, body, location
         except httpx.TimeoutException:
-            raise _AttemptError(f"it did not answer within {self._timeout_seconds:g} seconds") from None
+            raise _AttemptError(
+                said(
+                    "it did not answer within {timeout_seconds} seconds",
+                    timeout_seconds=format(self._timeout_seconds, "g"),
+                )
+            ) from None
         except httpx.ConnectError as error:
             if "CERTIFICATE_VERIFY_FAILED" in str(error):
                 self.fail("its certificate is not trusted")
-            raise _AttemptError("no connection could be made") from None
+            raise _AttemptError(said("no connection could be made")) from None
         except httpx.TransportError:
             if self.seconds_left <= 0:
                 self.fail(f"it took longer than {self._limit_seconds:g} seconds over its answer")
-            raise _AttemptError("the connection broke off before the answer was complete") from None
+            raise _AttemptError(said("the connection broke off before the answer was complete")) from None
 
     def _note_socket(self, event: str, info: Mapping[str, Any]) -> None:
         if event in ("connection.connect_tcp.complete", "connection.start_tls.complete"):
@@ -165,7 +179,7 @@ class Conversation:
 
 
 def _refuse(constant: str) -> NoReturn:
-    raise ValueError(f"{constant} is not JSON")
+    raise ValueError(said("{constant} is not JSON", constant=constant))
 
 
 @functools.cache

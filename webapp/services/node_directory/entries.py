@@ -23,6 +23,7 @@ import structlog
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from webapp.domain.reputation import HIGHEST
+from webapp.domain.said import said
 from webapp.services.node_directory.port import DirectoryNode, NodeStatus
 
 log = structlog.get_logger(__name__)
@@ -45,7 +46,7 @@ def _status(value: Any) -> Any:
 def _thousandths(value: Any) -> Any:
     if isinstance(value, Decimal):
         if not 0 <= value <= 1:
-            raise ValueError("with a decimal point it must be from 0 to 1")
+            raise ValueError(said("with a decimal point it must be from 0 to 1"))
         with localcontext(rounding=ROUND_DOWN):
             return int(value * HIGHEST)
     return value

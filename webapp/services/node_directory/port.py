@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from webapp.domain.exceptions import DuxosError
+from webapp.domain.said import said
 
 NodeStatus = Literal["active", "offline", "suspended"]
 
@@ -16,7 +17,7 @@ class DirectoryUnreachableError(DuxosError):
 
     status = 503
     slug = "directory-unreachable"
-    title = "The registry of nodes is out of reach"
+    title = said("The registry of nodes is out of reach")
 
 
 @dataclass(frozen=True, slots=True)

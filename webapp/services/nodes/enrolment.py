@@ -10,14 +10,15 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.exceptions import NotFoundError, ValidationError
 from webapp.domain.roles import NODE_SCOPES
+from webapp.domain.said import said
 from webapp.models import Node, Wallet
 from webapp.models.insert_once import insert_once
 from webapp.services.signing_keys import IssuedKey, SigningKeys
 from webapp.services.unit_of_work import unit_of_work
 
 _NODE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}", re.ASCII)
-BAD_NODE_ID = "must be 1 to 64 letters, digits, dots, dashes or colons"
-TAKEN_NODE_ID = "a node with this id is registered"
+BAD_NODE_ID = said("must be 1 to 64 letters, digits, dots, dashes or colons")
+TAKEN_NODE_ID = said("a node with this id is registered")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,7 @@ def enrol(
         raise ValidationError.of("node_id", BAD_NODE_ID)
     with unit_of_work(session):
         if session.get(Wallet, wallet_id) is None:
-            raise NotFoundError(f"there is no wallet {wallet_id}")
+            raise NotFoundError(said("there is no wallet {wallet_id}", wallet_id=wallet_id))
         if insert_once(session, Node, {"id": node_id, "wallet_id": wallet_id, **values}) is None:
             raise ValidationError.of("node_id", TAKEN_NODE_ID)
         key = issue_key(keys, node_id, wallet_id)

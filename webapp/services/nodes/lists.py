@@ -15,6 +15,7 @@ from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import ValidationError
 from webapp.domain.node_health import Health, health_of
 from webapp.domain.pagination import Page, checked_limit, decode_cursor
+from webapp.domain.said import said
 from webapp.models import Node, NodeCapability, NodeHeartbeat, Wallet
 from webapp.services.nodes import reputation
 from webapp.services.nodes.enrolment import is_node_id
@@ -85,7 +86,7 @@ def _conditions(wanted: NodeFilter, settings: NodeSettings, now: datetime) -> It
         yield Node.region == wanted.region.strip()
     if wanted.status:
         if wanted.status not in STATUSES:
-            raise ValidationError.of("status", f"must be {' or '.join(STATUSES)}")
+            raise ValidationError.of("status", said("must be {names}", names=" or ".join(STATUSES)))
         yield Node.status == wanted.status
     if wanted.wallet_ids is not None:
         yield Node.wallet_id.in_(wanted.wallet_ids)

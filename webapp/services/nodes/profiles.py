@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.addresses import check_address
 from webapp.domain.exceptions import InvalidAddressError, ValidationError
+from webapp.domain.said import said
 from webapp.models import DepositAddress
 from webapp.services.nodes.enrolment import BAD_NODE_ID, is_node_id
 
@@ -60,12 +61,14 @@ class ProfileReader:
     def _text(self, field: str, value: str | None) -> str | None:
         text = None if value is None else value.strip()
         if text and (len(text) > MAX_TEXT or not text.isprintable()):
-            self._complaints[field] = f"must be at most {MAX_TEXT} printable characters"
+            self._complaints[field] = said(
+                "must be at most {max_text} printable characters", max_text=MAX_TEXT
+            )
         return text
 
     def _destination(self, value: str | None) -> str | None:
         if value is not None and value not in AIRDROP_TO:
-            self._complaints["airdrop_to"] = f"must be {' or '.join(AIRDROP_TO)}"
+            self._complaints["airdrop_to"] = said("must be {names}", names=" or ".join(AIRDROP_TO))
         return value
 
     def _address(self, value: str) -> str:
@@ -78,14 +81,17 @@ class ProfileReader:
             self._complaints |= error.fields
         else:
             if self._session.get(DepositAddress, value) is not None:
-                self._complaints["airdrop_address"] = "is an address of this service; choose balance instead"
+                self._complaints["airdrop_address"] = said(
+                    "is an address of this service; choose balance instead"
+                )
         return value
 
     def _capabilities(self, names: Collection[str]) -> tuple[str, ...]:
         wanted = tuple(sorted(set(names)))
         if len(wanted) > MAX_CAPABILITIES or not all(_CAPABILITY.fullmatch(name) for name in wanted):
-            self._complaints["capabilities"] = (
-                f"must be at most {MAX_CAPABILITIES} names of 1 to 64 small letters, digits, dots, dashes or "
-                "underscores"
+            self._complaints["capabilities"] = said(
+                "must be at most {max_capabilities} names of 1 to 64 small letters, digits, dots, "
+                "dashes or underscores",
+                max_capabilities=MAX_CAPABILITIES,
             )
         return wanted

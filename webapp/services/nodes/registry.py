@@ -14,6 +14,7 @@ from webapp.domain.exceptions import ConflictError, NotFoundError, ValidationErr
 from webapp.domain.pagination import Page
 from webapp.domain.reasons import checked_reason
 from webapp.domain.roles import Actor
+from webapp.domain.said import said
 from webapp.models import Node, NodeCapability, User, Wallet
 from webapp.models.compare_and_set import changes_one_row
 from webapp.services import operator_actions
@@ -163,13 +164,17 @@ class NodeRegistry:
         owned = select(func.count()).select_from(Node).join(Wallet).where(Wallet.user_id == owner)
         if self._session.execute(owned).scalar_one() >= MAX_NODES_PER_OWNER:
             raise ValidationError.of(
-                "wallet_id", f"its owner has {MAX_NODES_PER_OWNER} nodes, the most there can be"
+                "wallet_id",
+                said(
+                    "its owner has {max_nodes_per_owner} nodes, the most there can be",
+                    max_nodes_per_owner=MAX_NODES_PER_OWNER,
+                ),
             )
 
     def _node(self, node_id: str) -> Node:
         node = self._session.get(Node, node_id, populate_existing=True) if is_node_id(node_id) else None
         if node is None:
-            raise NotFoundError("there is no such node")
+            raise NotFoundError(said("there is no such node"))
         return node
 
     def _locked(self, node_id: str) -> Node:
@@ -184,7 +189,7 @@ class NodeRegistry:
             values = {"status": status, "status_reason": text, "status_since": utcnow()}
             statement = update(Node).where(Node.id == node_id, Node.status != status).values(**values)
             if not changes_one_row(self._session, statement):
-                raise ConflictError(f"the node is {status} already")
+                raise ConflictError(said("the node is {status} already", status=status))
             action = "suspend_node" if status == "suspended" else "reinstate_node"
             operator_actions.record(self._session, actor, action, _subject(node_id), reason=text)
             self._session.refresh(node)

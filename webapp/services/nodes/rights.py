@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from webapp.domain.exceptions import PermissionDeniedError
 from webapp.domain.roles import AT_TERMINAL, NODE_SCOPES, Actor, Role, Scope
+from webapp.domain.said import said
 from webapp.models import Node
 
 
@@ -25,7 +26,7 @@ def require_manager(actor: Actor, wallet_id: int) -> None:
     actor.require_scope(Scope.NODE_MANAGE)
     is_owner = wallet_id in actor.wallet_ids and actor.node_id is None
     if not (is_owner or is_trusted(actor)):
-        raise PermissionDeniedError("only the owner of a wallet manages its nodes")
+        raise PermissionDeniedError(said("only the owner of a wallet manages its nodes"))
 
 
 def require_issuer(actor: Actor, wallet_id: int) -> None:
@@ -50,7 +51,7 @@ def speaks_for(actor: Actor, node: Node) -> bool:
 def require_spokesman(actor: Actor, node: Node) -> None:
     """Raises PermissionDeniedError unless the actor is the node or its owner."""
     if not speaks_for(actor, node):
-        raise PermissionDeniedError("only the node itself and its owner may do this")
+        raise PermissionDeniedError(said("only the node itself and its owner may do this"))
 
 
 def may_see_private(actor: Actor, node: Node) -> bool:
@@ -61,4 +62,4 @@ def may_see_private(actor: Actor, node: Node) -> bool:
 def require_operator(actor: Actor) -> None:
     """Raises PermissionDeniedError unless the actor is an operator in person: keys carry no role."""
     if actor.role is not Role.OPERATOR:
-        raise PermissionDeniedError("only operators suspend and reinstate nodes")
+        raise PermissionDeniedError(said("only operators suspend and reinstate nodes"))

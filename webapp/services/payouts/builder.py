@@ -10,6 +10,7 @@ from webapp.config import WalletSettings
 from webapp.domain.exceptions import RpcRefusedError, TransactionError
 from webapp.domain.failpoints import Step, step
 from webapp.domain.money import ZERO, Amount, share_equally
+from webapp.domain.said import said
 from webapp.models import Payout
 from webapp.services.daemon.answers import Coin, DecodedTransaction, FundedTransaction, OutPoint
 from webapp.services.daemon.wallet import DaemonWallet
@@ -23,7 +24,7 @@ class FeeTooHighError(TransactionError):
     """The network asks for more than the configured maximum; nothing is sent at such a price."""
 
     slug = "fee-too-high"
-    title = "The network fee is above the maximum"
+    title = said("The network fee is above the maximum")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +87,7 @@ def _lock(daemon: DaemonWallet, coins: Sequence[Coin]) -> tuple[OutPoint, ...]:
     refused = daemon.lock_inputs(points)
     if refused:
         daemon.unlock_inputs(set(points).difference(refused))
-        raise InputsTakenError("some of the coins were spent a moment ago")
+        raise InputsTakenError(said("some of the coins were spent a moment ago"))
     return points
 
 
@@ -130,20 +131,32 @@ def _check_fees(settings: WalletSettings, fee: Amount, shares: Sequence[Share]) 
     highest = max(share.fee for share in shares)
     if fee > settings.max_fee_per_transaction:
         raise FeeTooHighError(
-            f"the transaction would cost {fee} FLOP; wallet.max_fee_per_transaction is "
-            f"{settings.max_fee_per_transaction}"
+            said(
+                "the transaction would cost {fee} FLOP; wallet.max_fee_per_transaction is "
+                "{max_fee_per_transaction}",
+                fee=fee,
+                max_fee_per_transaction=settings.max_fee_per_transaction,
+            )
         )
     if highest > settings.max_fee_per_payout:
         raise FeeTooHighError(
-            f"a payout would cost {highest} FLOP; wallet.max_fee_per_payout is {settings.max_fee_per_payout}"
+            said(
+                "a payout would cost {highest} FLOP; wallet.max_fee_per_payout is {max_fee_per_payout}",
+                highest=highest,
+                max_fee_per_payout=settings.max_fee_per_payout,
+            )
         )
     beyond = abs(fee.base_units - sum(share.fee.base_units for share in shares))
     if beyond > settings.dust_limit.base_units:
-        raise FeeTooHighError(f"{Amount(beyond)} FLOP of the fee would be borne by nobody")
+        raise FeeTooHighError(
+            said("{beyond} FLOP of the fee would be borne by nobody", beyond=Amount(beyond))
+        )
 
 
 def _check_outputs(settings: WalletSettings, funded: FundedTransaction, decoded: DecodedTransaction) -> None:
     """What arrives must be more than dust: less may be refused by the network, or never be worth spending."""
     paid = [output.amount for output in decoded.outputs if output.vout != funded.change_position]
     if min(paid) < settings.dust_limit:
-        raise FeeTooHighError(f"after the fee only {min(paid)} FLOP would arrive, which is dust")
+        raise FeeTooHighError(
+            said("after the fee only {paid} FLOP would arrive, which is dust", paid=min(paid))
+        )

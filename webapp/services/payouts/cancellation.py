@@ -17,6 +17,7 @@ from webapp.domain import accounts
 from webapp.domain.exceptions import PayoutStateError
 from webapp.domain.money import ZERO, Amount
 from webapp.domain.payout_states import PayoutStatus
+from webapp.domain.said import said
 from webapp.ledger.journal import Move, post
 from webapp.models import ChainTransaction, Payout
 from webapp.models.compare_and_set import changes_one_row
@@ -32,7 +33,7 @@ from webapp.services.unit_of_work import unit_of_work
 
 # Writes down what was done, in the unit of work that does it: in words, and the id of the transaction that does it.
 Note = Callable[[str, str | None], None]
-_JOINED = "a transaction that makes its own one impossible was on its way already"
+_JOINED = said("a transaction that makes its own one impossible was on its way already")
 
 _RETURNABLE = (PayoutStatus.SIGNED, PayoutStatus.UNKNOWN)
 CANCEL_SIZE = estimate_size(inputs=1, outputs=1)
@@ -66,7 +67,7 @@ class Cancellation:
         UpkeepRefusedError, or a WalletIntegrationError.
         """
         parent = payout.transaction
-        assert parent is not None, "a signed payout has a transaction"
+        assert parent is not None, said("a signed payout has a transaction")
         if is_being_cancelled(self._session, payout):
             self._only_mark(payout, parent, lambda: note(_JOINED, None))
             return
@@ -79,7 +80,7 @@ class Cancellation:
 
         def mark(cancel: ChainTransaction) -> None:
             self._mark(payout, parent)
-            note("its own transaction is made impossible", cancel.txid)
+            note(said("its own transaction is made impossible"), cancel.txid)
 
         try:
             self._own.send("cancel", [coin], self._fee(parent), parent=parent, also=mark)
@@ -90,10 +91,10 @@ class Cancellation:
     def _require_off_the_network(self, parent: ChainTransaction) -> None:
         known = self._daemon.get_transaction(parent.txid)
         if known is not None and known["confirmations"] > 0:
-            raise PayoutStateError("Its transaction is in a block: it cannot be taken back any more.")
+            raise PayoutStateError(said("Its transaction is in a block: it cannot be taken back any more."))
         if self._daemon.raw_mempool_has(parent.txid):
             raise PayoutStateError(
-                "The network has its transaction: it cannot be taken back. Raise its fee instead."
+                said("The network has its transaction: it cannot be taken back. Raise its fee instead.")
             )
 
     def _find_unspent_input(self, parent: ChainTransaction) -> Coin | None:
@@ -129,12 +130,15 @@ class Cancellation:
         )
         values = {
             "is_return_requested": True,
-            "reason": "being taken back: its transaction is made impossible first",
+            "reason": said("being taken back: its transaction is made impossible first"),
         }
         if not is_open or not changes_one_row(self._session, update(Payout).where(waits).values(**values)):
             self._session.refresh(payout)
             raise PayoutStateError(
-                f"The payout has moved on while you asked: it is {payout.status} now. Look again."
+                said(
+                    "The payout has moved on while you asked: it is {status} now. Look again.",
+                    status=payout.status,
+                )
             )
         self._session.refresh(payout)
 
@@ -143,19 +147,24 @@ class Cancellation:
         spender = find_spender(self._session, self._daemon, parent, payout)
         if spender is None:
             raise PayoutStateError(
-                "Its coins come from a transaction that the network does not have at present: send that one again, or "
-                "wait until it is known what became of it."
+                said(
+                    "Its coins come from a transaction that the network does not have at present: send "
+                    "that one again, or wait until it is known what became of it."
+                )
             )
         paid = find_payments(spender.transaction, [payout])
         if paid.output_index:
             raise PayoutStateError(
-                f"Transaction {spender.transaction.txid} has spent its coins and pays its address: say first whether "
-                "that has paid it."
+                said(
+                    "Transaction {txid} has spent its coins and pays its address: say first whether that "
+                    "has paid it.",
+                    txid=spender.transaction.txid,
+                )
             )
         is_final = spender.confirmations >= self._settings.payout_confirmations
         if not is_final or not self._pays_others(spender, parent):
             # Too early; or nobody of the batch is paid: then the follower gives it back by itself.
-            how = "left to the transaction that has spent its coins"
+            how = said("left to the transaction that has spent its coins")
             self._only_mark(payout, parent, lambda: note(how, spender.transaction.txid))
             return
         self._return_unpaid(payout, parent, spender, note)
@@ -175,5 +184,7 @@ class Cancellation:
             if payout.fee_paid_by == "fund" and payout.fee:
                 move = Move(accounts.PAYOUTS_IN_FLIGHT, accounts.FUND, payout.fee)
                 post(self._session, f"payout:{payout.id}:fee_return", "fee_return", [move])
-            return_to_wallet(self._session, payout, "returned by an operator: it was never paid")
-            note("another transaction has spent its coins, and does not pay it", spender.transaction.txid)
+            return_to_wallet(self._session, payout, said("returned by an operator: it was never paid"))
+            note(
+                said("another transaction has spent its coins, and does not pay it"), spender.transaction.txid
+            )

@@ -16,14 +16,18 @@ from sqlalchemy.orm import Session
 from webapp.config import WalletSettings
 from webapp.domain.clock import utcnow
 from webapp.domain.failpoints import Step, step
+from webapp.domain.said import said
 from webapp.models import Payout
 from webapp.services.payouts import batching
 from webapp.services.process_holder import holder, is_known_dead
 from webapp.services.unit_of_work import unit_of_work
 
 # What a payout waits for that no transaction can pay within the limits before coins are merged (upkeep does it).
-WAITS_FOR_MERGES = "its amount lies in too many small coins; they are merged first"
-WAITS_FOR_FUND = f"{WAITS_FOR_MERGES}, as soon as the community fund can bear the fee of that"
+WAITS_FOR_MERGES = said("its amount lies in too many small coins; they are merged first")
+WAITS_FOR_FUND = said(
+    "{waits_for_merges}, as soon as the community fund can bear the fee of that",
+    waits_for_merges=WAITS_FOR_MERGES,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,5 +138,5 @@ def release_abandoned(session: Session) -> int:
         or is_known_dead((payout.claim_token or "").partition("/")[0])
     ]
     for claim in abandoned:
-        put_back(session, claim, "the worker that was building it stopped")
+        put_back(session, claim, said("the worker that was building it stopped"))
     return len(abandoned)

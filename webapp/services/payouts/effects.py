@@ -14,6 +14,7 @@ from webapp.domain import accounts
 from webapp.domain.clock import utcnow
 from webapp.domain.failpoints import Step, step
 from webapp.domain.money import ZERO, Amount
+from webapp.domain.said import said
 from webapp.ledger.journal import Move, post
 from webapp.models import ChainTransaction, Payout
 from webapp.services.daemon.answers import DecodedTransaction
@@ -21,7 +22,7 @@ from webapp.services.payouts.halts import raise_alert
 from webapp.services.payouts.payments import Payments, find_payments, is_twin
 from webapp.services.payouts.queue import record, return_to_wallet
 
-UNDONE = "the chain has undone its block; the same transaction is sent again"
+UNDONE = said("the chain has undone its block; the same transaction is sent again")
 TWIN = Payments(is_complete=True, is_partial=False, output_index={}, is_twin=True)
 NOTHING_PAID = Payments(is_complete=False, is_partial=False, output_index={})
 
@@ -80,7 +81,7 @@ class PayoutEffects:
             payout.status, payout.status_since = "broadcast", utcnow()
             if not paid.is_twin:
                 payout.output_index = paid.output_index[payout.address]
-            payout.reason = "on the network under another id; waiting for confirmations"
+            payout.reason = said("on the network under another id; waiting for confirmations")
             record(self._session, payout, "payout_txid_changed", {"txid": transaction.txid})
 
     def replace(self, transaction: ChainTransaction, reason: str) -> None:
@@ -91,11 +92,11 @@ class PayoutEffects:
         for payout in payouts:
             if payout.is_return_requested:
                 return_to_wallet(
-                    self._session, payout, "returned by an operator: its transaction can never confirm"
+                    self._session, payout, said("returned by an operator: its transaction can never confirm")
                 )
                 continue
             payout.status, payout.status_since = "queued", utcnow()
-            payout.reason = "its first transaction can never confirm; waiting for another"
+            payout.reason = said("its first transaction can never confirm; waiting for another")
             payout.transaction_id = payout.output_index = payout.fee = payout.net = None
             record(self._session, payout, "payout_requeued", {"txid": transaction.txid})
 
@@ -116,7 +117,7 @@ class PayoutEffects:
 
     def settle_one_more(self, transaction: ChainTransaction, payout: Payout) -> None:
         """A final transaction has paid this payout, too: its part of what was booked as nobody's is the payout's."""
-        assert payout.net is not None and payout.fee is not None, "a signed payout has both"
+        assert payout.net is not None and payout.fee is not None, said("a signed payout has both")
         part = min(payout.net, transaction.amount)
         moves = [
             Move(accounts.CHAIN, accounts.LOSSES, part),
@@ -206,7 +207,7 @@ class UpkeepEffects:
 
 
 def _settlement(payout: Payout) -> list[Move]:
-    assert payout.net is not None and payout.fee is not None, "a signed payout has both"
+    assert payout.net is not None and payout.fee is not None, said("a signed payout has both")
     return [
         Move(accounts.PAYOUTS_IN_FLIGHT, accounts.CHAIN, payout.net),
         Move(accounts.PAYOUTS_IN_FLIGHT, accounts.NETWORK_FEES, payout.fee),

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from webapp.config import Settings
 from webapp.domain.exceptions import PayoutStateError
 from webapp.domain.money import Amount
+from webapp.domain.said import said
 from webapp.models import ChainTransaction, ChainTransactionInput
 from webapp.services.daemon.answers import Ancestry, Coin, OutPoint, read_amount
 from webapp.services.daemon.wallet import DaemonWallet
@@ -92,8 +93,11 @@ class FeeBump:
         found = self._look(parent)
         if found.is_raised and rate_per_kb is None:
             raise PayoutStateError(
-                f"The fee was raised already: together they pay {found.rate_per_kb} FLOP per kB. Name a rate above "
-                "that to raise it again."
+                said(
+                    "The fee was raised already: together they pay {rate_per_kb} FLOP per kB. Name a "
+                    "rate above that to raise it again.",
+                    rate_per_kb=found.rate_per_kb,
+                )
             )
         if found.is_raised and rate_per_kb is not None and found.rate_per_kb >= rate_per_kb:
             return None
@@ -104,7 +108,9 @@ class FeeBump:
             return self._own.send("fee_bump", [found.coin], fee, parent=parent, also=also)
         except InputsTakenError as taken:
             raise PayoutStateError(
-                "Something else has just spent its change, a raise by somebody else perhaps: look again."
+                said(
+                    "Something else has just spent its change, a raise by somebody else perhaps: look again."
+                )
             ) from taken
 
     def _next_rate(self, found: Bumpable) -> Amount:
@@ -115,28 +121,43 @@ class FeeBump:
         highest = self._settings.max_fee_rate_per_kb
         if rate > highest:
             raise UpkeepRefusedError(
-                f"{rate} FLOP per kB is more than wallet.max_fee_rate_per_kb: {highest}."
+                said(
+                    "{rate} FLOP per kB is more than wallet.max_fee_rate_per_kb: {highest}.",
+                    rate=rate,
+                    highest=highest,
+                )
             )
         if rate <= found.rate_per_kb:
             raise UpkeepRefusedError(
-                f"It pays {found.rate_per_kb} FLOP per kB already; the settings allow at most {highest}."
+                said(
+                    "It pays {rate_per_kb} FLOP per kB already; the settings allow at most {highest}.",
+                    rate_per_kb=found.rate_per_kb,
+                    highest=highest,
+                )
             )
 
     def _look(self, parent: ChainTransaction) -> Bumpable:
         known = self._daemon.get_transaction(parent.txid)
         if known is not None and known["confirmations"] > 0:
-            raise PayoutStateError("Its transaction is in a block already: only more blocks make it final.")
+            raise PayoutStateError(
+                said("Its transaction is in a block already: only more blocks make it final.")
+            )
         last, is_raised = self._follow_change(parent)
         ancestry = self._daemon.mempool_ancestry(last.txid)
         if ancestry is None:
             raise PayoutStateError(
-                "The network does not have its transaction now, and a child of it would not be taken either. "
-                "Send it again first."
+                said(
+                    "The network does not have its transaction now, and a child of it would not be taken "
+                    "either. Send it again first."
+                )
             )
         if ancestry.count > MOST_ANCESTORS:
             raise UpkeepRefusedError(
-                f"It builds on {ancestry.count - 1} unconfirmed transactions; with another one on top the network "
-                "would not take it. Raise the fee of the first of them."
+                said(
+                    "It builds on {value} unconfirmed transactions; with another one on top the network "
+                    "would not take it. Raise the fee of the first of them.",
+                    value=ancestry.count - 1,
+                )
             )
         return Bumpable(last, self._change_of(last), ancestry, is_raised)
 
@@ -161,11 +182,16 @@ class FeeBump:
 
     def _change_of(self, last: ChainTransaction) -> Coin:
         if last.change_index is None:
-            raise UpkeepRefusedError(f"Transaction {last.txid} has no change that a child could spend.")
+            raise UpkeepRefusedError(
+                said("Transaction {txid} has no change that a child could spend.", txid=last.txid)
+            )
         output = self._daemon.get_tx_out(last.txid, last.change_index)
         if output is None:
             raise UpkeepRefusedError(
-                f"The change of transaction {last.txid} is spent by something unknown here."
+                said(
+                    "The change of transaction {txid} is spent by something unknown here.",
+                    txid=last.txid,
+                )
             )
         point = OutPoint(last.txid, last.change_index)
         return Coin(point, read_amount(output["value"]), output["confirmations"], None)

@@ -10,7 +10,6 @@ final as the transaction; any other is queued again, or its money goes back.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
@@ -23,6 +22,7 @@ from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import PayoutStateError
 from webapp.domain.money import ZERO, Amount
 from webapp.domain.payout_states import PayoutStatus
+from webapp.domain.said import said
 from webapp.ledger import pooled
 from webapp.ledger.journal import Move, post
 from webapp.models import ChainTransaction, ChainTransactionInput, Payout
@@ -32,6 +32,7 @@ from webapp.services.daemon.wallet import DaemonWallet
 from webapp.services.payouts import queue
 from webapp.services.payouts.effects import PayoutEffects
 from webapp.services.payouts.foreign_cost import ForeignCost, cost_of
+from webapp.services.payouts.foreign_evidence import Evidence
 from webapp.services.payouts.payments import find_payments, paid_to
 from webapp.services.payouts.spender_search import Spender, find_spender
 from webapp.services.payouts.transactions import UNSETTLED
@@ -40,40 +41,7 @@ from webapp.services.unit_of_work import unit_of_work
 # How the follower's reason for such a transaction ends.
 ASKS_OPERATOR = "an operator has to say what it paid"
 # Does what the decision is, in its unit of work: with the other transaction's row, and the evidence by then.
-Decision = Callable[[ChainTransaction, "Evidence"], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What the transaction that has taken a payout's coins pays to the payout's destination.
-
-    `paid` is all that it pays there, and `counted` what of it other payouts were accepted with. `rivals` is how many
-    undecided payouts of the same batch go there, too.
-    """
-
-    txid: str
-    confirmations: int
-    confirmations_needed: int
-    due: Amount
-    paid: Amount
-    counted: Amount
-    rivals: int
-
-    @property
-    def is_final(self) -> bool:
-        """Whether it is deep enough to be decided about."""
-        return self.confirmations >= self.confirmations_needed
-
-    @property
-    def share(self) -> Amount:
-        """What of `paid` can count for this payout, which is never more than it is due."""
-        left = max(self.paid.base_units - self.counted.base_units, 0)
-        return min(self.due, Amount(left))
-
-    @property
-    def missing(self) -> Amount:
-        """What goes back to the balance when the payout is accepted as paid."""
-        return self.due - self.share
+Decision = Callable[[ChainTransaction, Evidence], None]
 
 
 def is_in_question(payout: Payout) -> bool:
@@ -110,7 +78,9 @@ class ForeignPayments:
 
         def decide(foreign: ChainTransaction, evidence: Evidence) -> None:
             if not evidence.share:
-                raise PayoutStateError("That transaction pays nothing that could count for this payout.")
+                raise PayoutStateError(
+                    said("That transaction pays nothing that could count for this payout.")
+                )
             if evidence.missing:
                 self._give_missing_back(payout, foreign, evidence.missing)
             payout.net = evidence.share
@@ -152,12 +122,19 @@ class ForeignPayments:
         self._daemon.require_network()
         parent, found = payout.transaction, self._find(payout)
         if parent is None or found is None:
-            raise PayoutStateError("Nothing is to be decided here: the worker finds out what became of it.")
+            raise PayoutStateError(
+                said("Nothing is to be decided here: the worker finds out what became of it.")
+            )
         spender, evidence = found
         if not evidence.is_final:
             raise PayoutStateError(
-                f"Transaction {evidence.txid} has {evidence.confirmations} of {self._needed} confirmations: until then "
-                "the chain can still replace it."
+                said(
+                    "Transaction {txid} has {confirmations} of {needed} confirmations: until then the "
+                    "chain can still replace it.",
+                    txid=evidence.txid,
+                    confirmations=evidence.confirmations,
+                    needed=self._needed,
+                )
             )
         cost = cost_of(self._session, spender, ZERO)
         height = self._daemon.tip().height
@@ -169,7 +146,7 @@ class ForeignPayments:
             foreign = known or self._write_down(spender, cost, parent, height)
             evidence = self._evidence(payout, spender, foreign)
             if foreign.status != "confirmed" or (evidence.txid, evidence.share) != (txid, share):
-                raise PayoutStateError("What that transaction pays reads otherwise by now: look again.")
+                raise PayoutStateError(said("What that transaction pays reads otherwise by now: look again."))
             payout.output_index = find_payments(spender.transaction, [payout]).output_index.get(
                 payout.address
             )
@@ -219,7 +196,9 @@ class ForeignPayments:
         is_taken = changes_one_row(self._session, statement.values(status_since=utcnow()))
         self._session.refresh(payout)
         if not is_taken:
-            raise PayoutStateError(f"The payout has just changed: it is {payout.status} now. Look again.")
+            raise PayoutStateError(
+                said("The payout has just changed: it is {status} now. Look again.", status=payout.status)
+            )
 
     def _write_down(
         self, spender: Spender, cost: ForeignCost, parent: ChainTransaction, height: int
@@ -282,7 +261,7 @@ class ForeignPayments:
         is_open = (ChainTransaction.id == parent.id) & ChainTransaction.status.in_(UNSETTLED)
         statement = update(ChainTransaction).where(is_open).values(amount=amount, **values)
         if not changes_one_row(self._session, statement):
-            raise PayoutStateError("Its transaction has just moved on: look again.")
+            raise PayoutStateError(said("Its transaction has just moved on: look again."))
 
 
 def _written_down(session: Session, txid: str, *, is_to_change: bool = False) -> ChainTransaction | None:

@@ -15,6 +15,7 @@ from webapp.domain.exceptions import NotFoundError, ValidationError
 from webapp.domain.money import Amount
 from webapp.domain.pagination import Page, checked_limit, decode_cursor
 from webapp.domain.payout_states import PASSING, PayoutStatus
+from webapp.domain.said import said
 from webapp.models import ChainTransaction, DaemonFigures, Payout, PayoutHalt, Wallet
 from webapp.services.payouts import deadlines
 from webapp.services.payouts import halts as payout_halts
@@ -78,7 +79,7 @@ def get_payout(session: Session, payout_id: uuid.UUID) -> Payout:
     """Any payout. Raises NotFoundError."""
     payout = session.get(Payout, payout_id, populate_existing=True)
     if payout is None:
-        raise NotFoundError("there is no such payout")
+        raise NotFoundError(said("there is no such payout"))
     return payout
 
 
@@ -169,4 +170,6 @@ def _checked_status(status: str) -> PayoutStatus:
     try:
         return PayoutStatus(status)
     except ValueError:
-        raise ValidationError.of("status", f"must be one of {', '.join(PayoutStatus)}") from None
+        raise ValidationError.of(
+            "status", said("must be one of {names}", names=", ".join(PayoutStatus))
+        ) from None

@@ -24,6 +24,7 @@ from webapp.domain.money import Amount
 from webapp.domain.payout_states import FOR_OTHERS, UNCLAIMED, PayoutAction, PayoutStatus, refusal
 from webapp.domain.reasons import checked_reason
 from webapp.domain.roles import Actor, Role
+from webapp.domain.said import said
 from webapp.models import ChainTransaction, Payout
 from webapp.models.compare_and_set import changes_one_row
 from webapp.services import operator_actions
@@ -34,7 +35,8 @@ from webapp.services.payouts import queue
 from webapp.services.payouts.cancellation import Cancellation, is_being_cancelled
 from webapp.services.payouts.fee_bump import FeeBump
 from webapp.services.payouts.follower import TransactionFollower
-from webapp.services.payouts.foreign_payments import Evidence, ForeignPayments
+from webapp.services.payouts.foreign_evidence import Evidence
+from webapp.services.payouts.foreign_payments import ForeignPayments
 from webapp.services.unit_of_work import unit_of_work
 
 _PRIVATE = ("reason", "address")
@@ -75,7 +77,12 @@ class PayoutOperations:
         reason = checked_reason(reason)
         with unit_of_work(self._session):
             payout = self._require(payout_id, PayoutAction.HOLD)
-            self._move(payout, PayoutStatus.QUEUED, PayoutStatus.HELD, f"held by an operator: {reason}")
+            self._move(
+                payout,
+                PayoutStatus.QUEUED,
+                PayoutStatus.HELD,
+                said("held by an operator: {reason}", reason=reason),
+            )
             self._record(payout, "hold", "payout_held", reason=reason)
         return payout
 
@@ -86,7 +93,9 @@ class PayoutOperations:
         with unit_of_work(self._session):
             payout = self._require(payout_id, PayoutAction.RESUME)
             if address != payout.address:
-                raise PayoutStateError("Its destination has changed: read it again before you let it go.")
+                raise PayoutStateError(
+                    said("Its destination has changed: read it again before you let it go.")
+                )
             if self._has_lost_its_approval(payout):
                 after, words = PayoutStatus.AWAITING_APPROVAL, queue.AWAITING_APPROVAL
             else:
@@ -117,11 +126,14 @@ class PayoutOperations:
         transaction = _transaction_of(payout)
         if self._follower.has_rival(transaction):
             raise PayoutStateError(
-                "The payout is being taken back, or another transaction has taken its coins: the two must not race."
+                said(
+                    "The payout is being taken back, or another transaction has taken its coins: the two "
+                    "must not race."
+                )
             )
         if payout_halts.keeps_back(self._session, transaction):
             raise PayoutStateError(
-                "All payouts are halted: nothing is sent for the first time until they are resumed."
+                said("All payouts are halted: nothing is sent for the first time until they are resumed.")
             )
         self._daemon.require_network()
         with unit_of_work(self._session):
@@ -152,7 +164,7 @@ class PayoutOperations:
         """
         payout = self._session.get(Payout, payout_id, populate_existing=True)
         if payout is None:
-            raise NotFoundError("there is no such payout")
+            raise NotFoundError(said("there is no such payout"))
         return self._foreign.look(payout)
 
     def accept(self, payout_id: uuid.UUID, txid: str, share: Amount) -> Payout:
@@ -192,21 +204,25 @@ class PayoutOperations:
         with unit_of_work(self._session):
             self._move(payout, PayoutStatus(payout.status), PayoutStatus.FAILED, reason)
             self._record(payout, "return", "payout_return_requested", reason=reason, how="at once")
-            queue.return_to_wallet(self._session, payout, f"returned by an operator: {reason}")
+            queue.return_to_wallet(
+                self._session, payout, said("returned by an operator: {reason}", reason=reason)
+            )
         return payout
 
     def _require(self, payout_id: uuid.UUID, action: PayoutAction) -> Payout:
         if self._actor.role is not Role.OPERATOR:
-            raise PermissionDeniedError("only an operator may do this to a payout")
+            raise PermissionDeniedError(said("only an operator may do this to a payout"))
         payout = self._session.get(Payout, payout_id, populate_existing=True)
         if payout is None:
-            raise NotFoundError("there is no such payout")
+            raise NotFoundError(said("there is no such payout"))
         if action in FOR_OTHERS:
             self._actor.require_not_own("the payout", payout.wallet_id, payout.requested_by)
         if reason := refusal(payout.status, action):
             raise PayoutStateError(reason)
         if self._seen is not None and payout.status != self._seen:
-            raise PayoutStateError(f"The payout has moved on: it is {_words(payout.status)} now. Look again.")
+            raise PayoutStateError(
+                said("The payout has moved on: it is {status} now. Look again.", status=_words(payout.status))
+            )
         return payout
 
     def _move(self, payout: Payout, before: PayoutStatus, after: PayoutStatus, reason: str) -> None:
@@ -220,7 +236,10 @@ class PayoutOperations:
         if not changes_one_row(self._session, update(Payout).where(stands).values(**values)):
             self._session.refresh(payout)
             raise PayoutStateError(
-                f"The payout has just changed: it is {_words(payout.status)} now. Look again."
+                said(
+                    "The payout has just changed: it is {status} now. Look again.",
+                    status=_words(payout.status),
+                )
             )
         self._session.refresh(payout)
 
@@ -257,5 +276,5 @@ def _read(found: Evidence) -> dict[str, Any]:
 
 
 def _transaction_of(payout: Payout) -> ChainTransaction:
-    assert payout.transaction is not None, "a payout in this state has a transaction"
+    assert payout.transaction is not None, said("a payout in this state has a transaction")
     return payout.transaction

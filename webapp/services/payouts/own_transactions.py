@@ -15,6 +15,7 @@ from webapp.domain import accounts
 from webapp.domain.exceptions import TransactionError
 from webapp.domain.failpoints import Step, step
 from webapp.domain.money import ZERO, Amount
+from webapp.domain.said import said
 from webapp.ledger import pooled
 from webapp.ledger.journal import Move, post
 from webapp.models import ChainTransaction
@@ -35,7 +36,7 @@ class UpkeepRefusedError(TransactionError):
     """A transaction of the service's own that would cost too much, or move too little."""
 
     slug = "upkeep-refused"
-    title = "This transaction is not worth its fee"
+    title = said("This transaction is not worth its fee")
 
 
 def estimate_size(inputs: int, outputs: int) -> int:
@@ -72,7 +73,7 @@ class OwnTransactions:
         UpkeepRefusedError (nothing was sent), InputsTakenError, or a WalletIntegrationError.
         """
         if kind != "cancel" and is_halted(self._session):
-            raise UpkeepRefusedError("payouts are halted, and the service's own transactions with them")
+            raise UpkeepRefusedError(said("payouts are halted, and the service's own transactions with them"))
         payments = dict(payments or {})
         paid = sum(payments.values(), start=ZERO)
         self._require_affordable(coins, paid + fee, fee)
@@ -92,13 +93,20 @@ class OwnTransactions:
     def _require_affordable(self, coins: Sequence[Coin], spent: Amount, fee: Amount) -> None:
         if fee > self._settings.max_fee_per_transaction:
             raise UpkeepRefusedError(
-                f"it would cost {fee} FLOP; wallet.max_fee_per_transaction is "
-                f"{self._settings.max_fee_per_transaction}"
+                said(
+                    "it would cost {fee} FLOP; wallet.max_fee_per_transaction is {max_fee_per_transaction}",
+                    fee=fee,
+                    max_fee_per_transaction=self._settings.max_fee_per_transaction,
+                )
             )
         total = sum((coin.amount for coin in coins), start=ZERO)
         if total < spent + self._settings.dust_limit:
             raise UpkeepRefusedError(
-                f"{total} FLOP of coins cannot bear {spent} FLOP and leave more than dust"
+                said(
+                    "{total} FLOP of coins cannot bear {spent} FLOP and leave more than dust",
+                    total=total,
+                    spent=spent,
+                )
             )
 
     def _build(
@@ -128,7 +136,9 @@ class OwnTransactions:
         with unit_of_work(self._session):
             pooled.lock(self._session, accounts.FUND)
             if pooled.balance(self._session, accounts.FUND) < signed.fee.base_units:
-                raise UpkeepRefusedError(f"the community fund cannot bear its fee of {signed.fee} FLOP")
+                raise UpkeepRefusedError(
+                    said("the community fund cannot bear its fee of {fee} FLOP", fee=signed.fee)
+                )
             transaction = store(
                 self._session, signed, kind, parent_id=parent.id if parent else None, amount=amount
             )

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from webapp.config import Settings
 from webapp.domain.exceptions import NotFoundError
 from webapp.domain.money import ZERO, Amount
+from webapp.domain.said import said
 from webapp.models import DaemonFigures, Wallet
 from webapp.services import daemon_figures
 from webapp.services.custody import limits
@@ -46,7 +47,7 @@ def preview_withdrawal(session: Session, settings: Settings, wallet_id: int, amo
     """What would become of it now. Raises NotFoundError."""
     wallet = session.get(Wallet, wallet_id, populate_existing=True)
     if wallet is None:
-        raise NotFoundError(f"there is no wallet {wallet_id}")
+        raise NotFoundError(said("there is no wallet {wallet_id}", wallet_id=wallet_id))
     figures = daemon_figures.look(session)
     rate = figures.fee_rate if figures else settings.wallet.fee_rate_per_kb
     fee = estimated_fee(settings, figures, rate, amount)
@@ -84,14 +85,25 @@ def _obstacles(
     found = []
     least = settings.wallet.min_payout
     if amount < least:
-        found.append(f"At least {least} FLOP can be sent: of less, mere dust would arrive.")
+        found.append(
+            said(
+                "At least {least} FLOP can be sent: of less, mere dust would arrive.",
+                least=least,
+            )
+        )
     if amount > wallet.available:
-        found.append(f"Only {wallet.available} FLOP is available.")
+        found.append(said("Only {available} FLOP is available.", available=wallet.available))
     if wallet.is_frozen:
-        found.append("The wallet is frozen: nothing can leave it until an operator has looked at it.")
+        found.append(said("The wallet is frozen: nothing can leave it until an operator has looked at it."))
     if remaining is not None and amount > remaining:
         limit = settings.custody.daily_withdrawal_limit
-        found.append(f"Only {remaining} FLOP is left of the {limit} FLOP that may leave within 24 hours.")
+        found.append(
+            said(
+                "Only {remaining} FLOP is left of the {limit} FLOP that may leave within 24 hours.",
+                remaining=remaining,
+                limit=limit,
+            )
+        )
     return tuple(found)
 
 

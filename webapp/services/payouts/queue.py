@@ -22,6 +22,7 @@ from webapp.domain.exceptions import InvalidAmountError, NotFoundError, PayoutSt
 from webapp.domain.money import Amount
 from webapp.domain.payout_states import OwnerAction, owner_may
 from webapp.domain.roles import PROGRAM, WORKER, Actor
+from webapp.domain.said import said
 from webapp.ledger.journal import Move, post
 from webapp.models import Payout, Wallet
 from webapp.models.compare_and_set import changes_one_row
@@ -30,10 +31,10 @@ from webapp.services.custody import limits
 from webapp.services.custody.limits import WithdrawalLimitError
 from webapp.services.unit_of_work import unit_of_work
 
-WAITING = "waiting for the next batch"
-AWAITING_APPROVAL = "waiting until an operator approves it"
+WAITING = said("waiting for the next batch")
+AWAITING_APPROVAL = said("waiting until an operator approves it")
 # Both parties of an escrow read its trail; why a payout failed is for its payee, who reads it with the payout.
-NOT_SENT = "it was not sent"
+NOT_SENT = said("it was not sent")
 
 
 class PayoutQueue:
@@ -52,8 +53,13 @@ class PayoutQueue:
         check_address(address, self._wallet_settings.network)
         least = self._wallet_settings.min_payout
         if amount < least:
-            message = f"must be at least {least} FLOP, so that what arrives is more than dust after the fee"
-            raise InvalidAmountError(f"amount: {message}", fields={"amount": message})
+            message = said(
+                "must be at least {least} FLOP, so that what arrives is more than dust after the fee",
+                least=least,
+            )
+            raise InvalidAmountError(
+                said("{field}: {message}", field="amount", message=message), fields={"amount": message}
+            )
         with unit_of_work(self._session):
             status = limits.admit(self._session, self._settings, wallet_id, amount)
             return self._enter(status, wallet_id, address, amount, actor.name, None)
@@ -144,7 +150,7 @@ class PayoutQueue:
         with unit_of_work(self._session):
             payout = self._own(payout_id, wallet_ids)
             self._change_waiting(payout, OwnerAction.TAKE_BACK, status="failed")
-            return_to_wallet(self._session, payout, "taken back by its owner")
+            return_to_wallet(self._session, payout, said("taken back by its owner"))
         return payout
 
     def _leave_if_possible(
@@ -166,14 +172,14 @@ class PayoutQueue:
     def _own(self, payout_id: uuid.UUID, wallet_ids: frozenset[int]) -> Payout:
         payout = self._session.get(Payout, payout_id, populate_existing=True)
         if payout is None or payout.wallet_id not in wallet_ids:
-            raise NotFoundError("there is no such payout")
+            raise NotFoundError(said("there is no such payout"))
         return payout
 
     def _change_waiting(self, payout: Payout, action: OwnerAction, **values: Any) -> None:
         """Change one that nobody works on; the row count decides between its owner and a worker that claims it."""
         waits = (Payout.id == payout.id) & Payout.status.in_(owner_may(action))
         if not changes_one_row(self._session, update(Payout).where(waits).values(**values)):
-            raise PayoutStateError("the payout is on its way; nothing about it can be changed")
+            raise PayoutStateError(said("the payout is on its way; nothing about it can be changed"))
         self._session.refresh(payout)
 
     def _enter(

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from webapp.domain import accounts
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import TransactionError
+from webapp.domain.said import said
 from webapp.ledger import pooled
 from webapp.ledger.journal import Move, post
 from webapp.models import ChainTransaction, Payout
@@ -25,14 +26,14 @@ class ClaimLostError(TransactionError):
     """Another worker took over what was being built; the transaction is thrown away unsent."""
 
     slug = "claim-lost"
-    title = "Another worker has taken over"
+    title = said("Another worker has taken over")
 
 
 class FundTooPoorError(TransactionError):
     """The community fund bears the fees and has less than this one. It could bear `affordable` payouts or so."""
 
     slug = "fund-too-poor"
-    title = "The community fund cannot bear the network fee"
+    title = said("The community fund cannot bear the network fee")
 
     def __init__(self, detail: str, *, affordable: int) -> None:
         super().__init__(detail)
@@ -51,7 +52,7 @@ def store_batch(session: Session, batch: Batch, claim_token: str) -> ChainTransa
         for payout in claimed:
             share = shares[payout.id]
             payout.status, payout.status_since = "signed", utcnow()
-            payout.reason = "signed; about to be sent"
+            payout.reason = said("signed; about to be sent")
             payout.transaction_id, payout.output_index = transaction.id, share.output_index
             payout.fee, payout.net = share.fee, share.net
             payout.claim_token = payout.claimed_until = None
@@ -82,7 +83,10 @@ def _lock_claimed(session: Session, ids: Collection[uuid.UUID], claim_token: str
     ).all()
     if len(claimed) < len(ids):
         raise ClaimLostError(
-            f"{len(ids) - len(claimed)} payouts are not claimed by this worker any more, or frozen"
+            said(
+                "{value} payouts are not claimed by this worker any more, or frozen",
+                value=len(ids) - len(claimed),
+            )
         )
     return claimed
 
@@ -95,7 +99,7 @@ def _reserve_fee(session: Session, transaction: ChainTransaction, payouts: Seque
     fee, fund = transaction.fee.base_units, max(pooled.balance(session, accounts.FUND), 0)
     if fund < fee:
         raise FundTooPoorError(
-            f"the community fund cannot bear the network fee of {transaction.fee} FLOP",
+            said("the community fund cannot bear the network fee of {fee} FLOP", fee=transaction.fee),
             affordable=len(payouts) * fund // fee,
         )
     move = Move(accounts.FUND, accounts.PAYOUTS_IN_FLIGHT, transaction.fee)

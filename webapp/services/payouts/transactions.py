@@ -12,6 +12,7 @@ from uuid_utils.compat import uuid7
 from webapp.domain import accounts
 from webapp.domain.exceptions import TransactionError
 from webapp.domain.money import ZERO, Amount
+from webapp.domain.said import said
 from webapp.ledger import pooled
 from webapp.models import ChainTransaction, ChainTransactionInput
 from webapp.services.daemon.answers import OutPoint
@@ -23,7 +24,7 @@ class InputsTakenError(TransactionError):
     """A stored transaction spends one of these coins already: two workers chose alike, or a lock was forgotten."""
 
     slug = "inputs-taken"
-    title = "Another transaction spends the same coins"
+    title = said("Another transaction spends the same coins")
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,4 +98,4 @@ def _require_free(session: Session, inputs: tuple[OutPoint, ...], except_of: uui
         .limit(1)
     ).scalar()
     if taken is not None:
-        raise InputsTakenError(f"transaction {taken} spends one of these coins already")
+        raise InputsTakenError(said("transaction {taken} spends one of these coins already", taken=taken))

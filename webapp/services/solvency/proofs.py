@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.domain.exceptions import NotFoundError
+from webapp.domain.said import said
 from webapp.domain.solvency import Leaf, Node, Tree
 from webapp.domain.solvency.reading import flop
 from webapp.domain.solvency.verification import KINDS, PROOF_FORMAT
@@ -39,7 +40,12 @@ def proof_of(session: Session, statement: SolvencyStatement, wallet_id: int) -> 
     )
     leaves = list(session.scalars(own.order_by(SolvencyLeaf.position)))
     if not leaves:
-        raise NotFoundError(f"wallet {wallet_id} held nothing at that time, or the proofs are kept no longer")
+        raise NotFoundError(
+            said(
+                "wallet {wallet_id} held nothing at that time, or the proofs are kept no longer",
+                wallet_id=wallet_id,
+            )
+        )
     amounts: Counter[str] = Counter()
     for leaf in leaves:
         amounts[leaf.label.split(":")[-2]] += leaf.amount

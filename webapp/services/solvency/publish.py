@@ -19,6 +19,7 @@ from webapp.config import Settings
 from webapp.domain.addresses import P2PKH_VERSIONS
 from webapp.domain.clock import to_rfc3339, utcnow
 from webapp.domain.exceptions import DuxosError
+from webapp.domain.said import said
 from webapp.domain.solvency import CoinsAt, Statement, Tree, message_of, verify
 from webapp.domain.solvency.reading import flop
 from webapp.domain.solvency.signed_messages import MAGICS, find_magic
@@ -50,14 +51,14 @@ class StatementNotMadeError(DuxosError):
 
     status = 409
     slug = "statement-not-made"
-    title = "No statement could be made"
+    title = said("No statement could be made")
 
 
 class ReservesShortError(StatementNotMadeError):
     """More is owed than is there. Nothing was published, and the operators were told."""
 
     slug = "reserves-short"
-    title = "The reserves do not cover what is owed"
+    title = said("The reserves do not cover what is owed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,8 +135,10 @@ class Publisher:
             if is_still and hot.listed_total <= hot.total:
                 return _Found(tip, after.owed, hot, after.cold)
         raise StatementNotMadeError(
-            "the books and the chain did not stand still, or the worker has not read the last block; "
-            "it is tried again"
+            said(
+                "the books and the chain did not stand still, or the worker has not read the last "
+                "block; it is tried again"
+            )
         )
 
     def _read_books(self) -> _Written:
@@ -171,7 +174,9 @@ class Publisher:
         document = statement.document(sign_text(self._daemon, addresses, message_of(statement)), {})
         verdict = verify(document)
         if not verdict.is_good:
-            raise StatementNotMadeError(f"it would not stand its own check: {verdict.lines[-1]}")
+            raise StatementNotMadeError(
+                said("it would not stand its own check: {lines}", lines=verdict.lines[-1])
+            )
         return document
 
     def _keep(
@@ -198,7 +203,7 @@ class Publisher:
     def _shortage(self, statement: Statement) -> StatementNotMadeError:
         if change_in_limbo(self._session, self._daemon):
             return StatementNotMadeError(
-                "a transaction of ours is in no block and in no mempool; it is sent again"
+                said("a transaction of ours is in no block and in no mempool; it is sent again")
             )
         owed, missing = statement.liabilities, statement.liabilities - statement.reserves
         detail = (

@@ -12,6 +12,7 @@ from sqlalchemy.orm import Session
 from webapp.domain.exceptions import NotFoundError, ValidationError
 from webapp.domain.pagination import Page, checked_limit, decode_cursor
 from webapp.domain.roles import Actor
+from webapp.domain.said import said
 from webapp.domain.solvency import verify
 from webapp.models import SolvencyStatement
 from webapp.services import operator_actions
@@ -42,7 +43,7 @@ def get(session: Session, statement_id: int) -> SolvencyStatement:
     """One statement. Raises NotFoundError."""
     found = session.get(SolvencyStatement, statement_id) if statement_id <= _LARGEST_ID else None
     if found is None:
-        raise NotFoundError(f"there is no statement {statement_id}")
+        raise NotFoundError(said("there is no statement {statement_id}", statement_id=statement_id))
     return found
 
 
@@ -68,11 +69,14 @@ def add_cold_signature(
     session.commit()
     cold = document["statement"]["cold_storage"]
     if not cold:
-        raise ValidationError.of("signature", "the statement has nothing in cold storage")
+        raise ValidationError.of("signature", said("the statement has nothing in cold storage"))
     address: str = cold[0]["address"]
     signed = _with_signature(document, address, signature)
     if not is_signed(daemon, address, signature, document["message"]) or not verify(signed).is_good:
-        raise ValidationError.of("signature", f"is not that of {address} under: {document['message']}")
+        raise ValidationError.of(
+            "signature",
+            said("is not that of {address} under: {document}", address=address, document=document["message"]),
+        )
     with unit_of_work(session):
         found = session.get_one(SolvencyStatement, statement_id, populate_existing=True, with_for_update=True)
         if found.document != signed:
