@@ -122,6 +122,9 @@ _SHOWS_TRANSACTION = frozenset(
 def _ahead(
     escrow: Escrow, payouts: Sequence[Payout], reader: Reader, confirmations_needed: int
 ) -> list[Happening]:
+    if escrow.terms.decide_themselves:
+        by_then = _("By this time at the latest, whatever anybody does.")
+        return [_next(_("Its terms decide who is paid"), escrow.expires_at, by_then)]
     match escrow.status:
         case Status.PENDING:
             return [

@@ -63,6 +63,8 @@ def view_of(escrow: Escrow, parties: frozenset[Party]) -> EscrowView:
     payouts = list_payouts_of_escrow(db_session(), escrow.id, _wallets(escrow))
     terms = fair_terms(db_session(), services().settings, escrow)
     actions = allowed_actions(terms, parties, utcnow())
+    if terms.decide_themselves:
+        actions -= {Action.RELEASE}  # an approval, which is asked for where the terms do
     shares = _shares(escrow)
     return EscrowView(
         escrow=escrow,
@@ -169,6 +171,8 @@ def _next_step(
     actions: frozenset[Action],
     payouts: list[Payout],
 ) -> str:
+    if escrow.terms.decide_themselves and Action.DELIVER not in actions:
+        return _("The terms of this escrow decide when the money moves: see how it ends.")
     if escrow.status == Status.PENDING:
         if Party.PAYER in parties:
             return _("It begins when your payment has arrived. Until then it can be cancelled.")

@@ -10,7 +10,7 @@ from flask_babel import ngettext
 from webapp.domain.money import Amount
 from webapp.domain.said import said
 from webapp.models import Escrow, EscrowTransaction
-from webapp.web import offer_words, payment_words
+from webapp.web import offer_words, payment_words, terms_words
 from webapp.web.formats import money
 from webapp.web.language import recalled
 from webapp.web.parties import as_sentence, is_reader
@@ -44,6 +44,7 @@ LOOKS = {
     "payout_failed": (said("Payout failed"), "cross", "bad"),
     **payment_words.LOOKS,
     **offer_words.LOOKS,
+    **terms_words.LOOKS,
 }
 # A payout to the payer is a refund, and is called one.
 _TITLES_OF_REFUNDS = {
@@ -110,6 +111,8 @@ def note_of(escrow: Escrow, entry: EscrowTransaction, payer: str, provider: str)
             )
         case "offered" | "offer_declined" | "offer_withdrawn":
             return offer_words.offer_note(entry)
+    if entry.kind in terms_words.LOOKS:
+        return terms_words.terms_note(entry)
     return _NOTES.get(entry.kind) or payment_words.payment_note(escrow, entry, payer)
 
 

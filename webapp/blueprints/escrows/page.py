@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from webapp.blueprints.escrows.blueprint import bp, manager, show_url
+from webapp.blueprints.forms.escrow_secret import SecretForm
 from webapp.blueprints.forms.escrows import DeliverForm, DisputeForm, RefundForm, ReleaseForm
 from webapp.blueprints.forms.evidence import EvidenceForm
 from webapp.blueprints.forms.offers import OfferForm
@@ -32,6 +33,7 @@ from webapp.services.result_inspection import Inspection, find_report, inspect_r
 from webapp.services.service_orders import ServiceOrder, acceptance_hours
 from webapp.web.body_sizes import takes_results
 from webapp.web.current import db_session, services
+from webapp.web.due_terms import settling_what_is_due
 from webapp.web.escrow_view import view_of
 from webapp.web.evidence_view import evidence_of
 from webapp.web.forms import PageForm
@@ -41,6 +43,7 @@ from webapp.web.language import translated
 from webapp.web.live import live
 from webapp.web.offer_view import offers_view
 from webapp.web.presses import press_once
+from webapp.web.terms_view import terms_view
 
 MADE_HERE = "Made to deliver in the browser"
 
@@ -64,7 +67,10 @@ def timeline(escrow_id: uuid.UUID) -> ResponseReturnValue:
         context = _context(escrow)
         payment = context["view"].payment
         brings_payment = is_htmx() and payment is not None and request.args.get("paid") != payment.mark
-        return render("escrows/show", "escrow_timeline", brings_payment=brings_payment, **context)
+        terms = context["terms"]
+        brings_terms = is_htmx() and terms is not None and request.args.get("terms") != terms.mark
+        brings = {"brings_payment": brings_payment, "brings_terms": brings_terms}
+        return render("escrows/show", "escrow_timeline", **brings, **context)
     if is_htmx():
         flash(f"The escrow is {escrow.status} now.", "info")
     response = show_page(escrow_id)
@@ -162,7 +168,8 @@ def act(
     try:
         if look is not None:
             look(escrows)
-        location = press_once(press)
+        with settling_what_is_due():
+            location = press_once(press)
     except EscrowStateError as error:
         flash(f"Nothing was done: the escrow is {error.current_status} by now.", "warning")
         return show_page(escrow_id, 409)
@@ -235,6 +242,8 @@ def _context(escrow: Escrow, **forms: PageForm) -> dict[str, Any]:
         "acceptance_hours": acceptance_hours(escrow, services().settings),
         "report": find_report(db_session(), escrow.id),
         "rules": _rules(escrow),
+        "terms": terms_view(escrow, parties),
+        "secret_form": SecretForm(formdata=None),
         "evidence": evidence_of(escrow, parties),
         "evidence_form": EvidenceForm(formdata=None),
         "offers": offers_view(escrow),

@@ -60,7 +60,8 @@ def usual_outlook(settings: Settings, escrow: Escrow) -> Outlook:
     """The same of an escrow with the usual terms, told by its row alone: these are what its own rules come to."""
     hours = acceptance_hours(escrow, settings)
     document = usual_terms(escrow.expires_at, hours, escrow.verifier_key_id is not None)
-    terms, facts, now = read_terms(document, escrow.created_at), facts_from(escrow, ()), utcnow()
+    created_at = min(escrow.created_at, escrow.expires_at - timedelta.resolution)
+    terms, facts, now = read_terms(document, created_at), facts_from(escrow, ()), utcnow()
     pauses = []
     ends_by = escrow.accept_by or escrow.expires_at + timedelta(hours=hours)
     if facts.delivery is not None:
