@@ -8,7 +8,11 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from babel.support import NullTranslations
+from flask import Flask, render_template_string
 from jinja2 import Environment, nodes
+
+from webapp.web import language
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates"
 
@@ -103,3 +107,27 @@ def test_no_template_has_a_text_that_cannot_be_translated() -> None:
 )
 def test_such_texts_are_found(source: str, left: list[str]) -> None:
     assert untranslated(source) == left
+
+
+class _Marked(NullTranslations):
+    """A language in which everything is said in brackets."""
+
+    def gettext(self, message: str) -> str:
+        return f"⟦{message}⟧"
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_macros_keep_no_language_and_escape_what_stands_in_a_text(
+    app: Flask, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = {"en": NullTranslations(), "es": _Marked()}
+    monkeypatch.setattr(language, "translations", lambda tag: kept[tag])
+    source = """{% from "macros/blocks.html" import page_head %}{% from "macros/words.html" import whole_id %}
+        {{ page_head("Home", back="/") }}{{ whole_id("1", '"><i>') }}
+        {% trans who="<b>x</b>" %}Paid to <em>{{ who }}</em>.{% endtrans %}"""
+    for tag, marks in (("en", ("", "")), ("es", ("⟦", "⟧")), ("en", ("", ""))):
+        with app.test_request_context(), language.speaking(tag):
+            shown = render_template_string(source)
+        assert f"</svg>{marks[0]}Back{marks[1]}</a>" in shown
+        assert f'aria-label="{marks[0]}Copy the &#34;&gt;&lt;i&gt;{marks[1]}"' in shown
+        assert f"{marks[0]}Paid to <em>&lt;b&gt;x&lt;/b&gt;</em>.{marks[1]}" in shown
