@@ -89,7 +89,7 @@ def test_a_worker_that_looks_when_it_was_told_to_is_never_late(
 ) -> None:
     end = outcome(terms, facts, END_OF_TIME, 0, pauses)
     happens = sorted(step.at for step in history(terms, facts, END_OF_TIME, 0, pauses))
-    now = START
+    now = max([START, *(pause.end for pause in pauses if pause.start <= START)])
     while True:
         known, known_pauses = known_at(now, facts, pauses)
         found = outcome(terms, known, now, 0, known_pauses)
@@ -117,6 +117,7 @@ def _moments_of_facts(facts: Facts) -> set[datetime]:
 def test_what_is_foreseen_is_what_comes_of_it(
     terms: Terms, facts: Facts, pauses: list[Pause], now: datetime
 ) -> None:
+    now += TICK  # between what happens on the grid
     facts, pauses = known_at(now, facts, pauses)
     predictions = simulate(terms, facts, now, 0, pauses)
     assert bool(predictions) == (outcome(terms, facts, now, 0, pauses).decision is None)

@@ -37,7 +37,9 @@ from webapp.domain.terms.language import (
     VerifierApproves,
 )
 from webapp.domain.terms.limits import size_complaint
+from webapp.domain.terms.progress import Progress
 from webapp.domain.terms.proof import Proof, prove
+from webapp.domain.terms.truth import truth
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
 HASHES = ("ab" * 32, "cd" * 32)
@@ -74,7 +76,7 @@ _LEAVES: st.SearchStrategy[Leaf] = st.one_of(
 
 
 def conditions() -> st.SearchStrategy[Condition]:
-    """Trees of any shape, of a few leaves."""
+    """Trees of up to three levels, so that there are as many left as the shapes of terms need."""
 
     def grown(inner: st.SearchStrategy[Condition]) -> st.SearchStrategy[Condition]:
         several = st.lists(inner, min_size=1, max_size=3).map(tuple)
@@ -85,10 +87,15 @@ def conditions() -> st.SearchStrategy[Condition]:
             inner.map(Not),
         )
 
-    return st.recursive(_LEAVES, grown, max_leaves=6)
+    return _LEAVES | grown(_LEAVES | grown(_LEAVES))
 
 
-_TREES = conditions()
+def not_at_once(condition: Condition) -> Condition:
+    """The condition, or its opposite if that is what does not hold at the creation: nothing may be due at once."""
+    return Not(condition) if truth(condition, Progress().holds) else condition
+
+
+_TREES = conditions().map(not_at_once)
 _END = After(Time(hour(LAST_HOUR)))
 _SHAPES: tuple[Callable[[Condition, Condition], tuple[Condition, Condition | None]], ...] = (
     lambda first, second: (AnyOf((first, _END)), AllOf((second, Not(first)))),

@@ -14,7 +14,7 @@ from webapp.domain.terms.exploration import ANOTHER_HASH
 from webapp.domain.terms.facts import Delivery, Facts, moment_of
 from webapp.domain.terms.language import Fact, Height, Terms
 from webapp.domain.terms.outcome import END_OF_TIME, Decision, Outcome, outcome
-from webapp.domain.terms.progress import clock
+from webapp.domain.terms.progress import clock, history
 
 ANY_HASH = "any"
 """Stands for a delivered hash where the terms name none."""
@@ -68,8 +68,12 @@ def simulate(
 
 class _Simulation:
     def __init__(self, terms: Terms, facts: Facts, now: datetime, height: int, pauses: list[Pause]) -> None:
-        self._terms, self._facts, self._now = terms, facts, now
+        self._terms, self._facts = terms, facts
         self._height, self._pauses = height, pauses
+        has_news = any(step.at == now for step in history(terms, facts, now, height, pauses))
+        self._now = (
+            now + timedelta.resolution if has_news else now
+        )  # what is supposed comes after what has come
         self._is_undelivered = facts.delivery is None and terms.heeds_delivery
 
     def predictions(self) -> Iterator[Prediction]:
