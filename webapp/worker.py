@@ -14,6 +14,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
+from webapp.config import Settings
 from webapp.domain.exceptions import DuxosError
 from webapp.domain.roles import WORKER
 from webapp.extensions import db
@@ -31,6 +32,7 @@ from webapp.services.downtime import PulseTaker
 from webapp.services.escrow_clock import EscrowClock
 from webapp.services.evidence import orphans
 from webapp.services.fair_clocks import FairClocks
+from webapp.services.mail.run import MailRun
 from webapp.services.nodes.tallies import Tallies
 from webapp.services.notices.run import NoticeRun, forget
 from webapp.services.payouts.deadlines import DeadlineWatch
@@ -40,6 +42,7 @@ from webapp.services.reconciliation import check_and_halt, check_trails_and_halt
 from webapp.services.settlement import Settlement
 from webapp.services.solvency.publish import Publisher
 from webapp.services.terms.clock import TermsClock
+from webapp.web.mail_text import MailComposer
 
 log = structlog.get_logger(__name__)
 
@@ -179,6 +182,7 @@ def _tasks(session: Session, services: Services) -> list[Task]:
         Task("solvency", 60, Publisher(session, settings, daemon).publish_if_due),
         # After everything of this round that people are told of.
         Task("notices", tick, NoticeRun(session, settings).run),
+        *_mail(session, settings),
         Task("checkpoints", 60, folder.run),
         Task("fund_figures", 60, services.fund_manager(session).record_figures),
         Task("audit_trails", 24 * 3600, lambda: check_trails_and_halt(session)),
@@ -187,3 +191,11 @@ def _tasks(session: Session, services: Services) -> list[Task]:
         Task("evidence_orphans", 24 * 3600, lambda: orphans.sweep(session, settings)),
         Task("sessions", 3600, services.sessions(session).purge),
     ]
+
+
+def _mail(session: Session, settings: Settings) -> list[Task]:
+    """Mail is sent where a server is named."""
+    if not settings.mail.host:
+        return []
+    composer = MailComposer(settings)
+    return [Task("mail", settings.worker.tick_seconds, MailRun(session, settings, composer).run)]

@@ -16,6 +16,7 @@ from webapp.blueprints import (
     language,
     live,
     nodes,
+    notice_mail,
     notices,
     operations,
     second_factor,
@@ -40,6 +41,7 @@ PAGES = (
     language.bp,  # /language: the choice of one
     second_factor.bp,  # /account/second-factor: authenticator, recovery codes
     notices.bp,  # /notices: the inbox
+    notice_mail.bp,  # /notices/choices  /notices/mail: what is told by which way, and the links in mail
     live.bp,  # /live: tells open pages what has changed
     health.bp,  # /health/live  /health/ready: for supervisors and load balancers
 )

@@ -22,6 +22,7 @@ from webapp.web.devices import device_name
 from webapp.web.guards import signed_in
 from webapp.web.htmx import done, render
 from webapp.web.key_states import key_state
+from webapp.web.notice_choices import notice_choices
 from webapp.web.sessions import browser_sessions
 from webapp.web.step_up import confirmed, has_second_factor
 
@@ -147,6 +148,7 @@ def _context(**over: Any) -> dict[str, Any]:
         ],
         "this_session_id": current_user.session_id,
         "min_payout": services().settings.wallet.min_payout,
+        **notice_choices(),
     }
     if "key_form" not in over:
         over["key_form"] = _key_form(is_empty=True)

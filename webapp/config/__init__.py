@@ -16,6 +16,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from webapp.config.dispute_section import DisputeSettings
 from webapp.config.evidence import EvidenceSettings
+from webapp.config.mail import MailSettings
 from webapp.config.sections import (
     CommunityFundSettings,
     CustodySettings,
@@ -40,6 +41,7 @@ __all__ = [
     "EscrowSettings",
     "EvidenceSettings",
     "LiveSettings",
+    "MailSettings",
     "NodeSettings",
     "NoticeSettings",
     "RpcSettings",
@@ -77,6 +79,7 @@ class Settings(BaseSettings):
     worker: WorkerSettings = WorkerSettings()
     live: LiveSettings = LiveSettings()
     notices: NoticeSettings = NoticeSettings()
+    mail: MailSettings = MailSettings()
 
     @classmethod
     def settings_customise_sources(

@@ -25,7 +25,8 @@ def _amount(value: Any) -> Amount:
         raise ValueError(error.fields.get("amount", error.detail)) from None
 
 
-def _web_address(value: str) -> str:
+def web_address(value: str) -> str:
+    """The value if it is empty or an address of the web. Raises ValueError."""
     parts = urlsplit(value)
     if value and not (parts.scheme in ("http", "https") and parts.hostname):
         raise ValueError("must be empty, or begin with http:// or https:// and name a host")
@@ -108,7 +109,7 @@ class NodeSettings(Section):
     @field_validator("directory_url")
     @classmethod
     def _is_web_address(cls, value: str) -> str:
-        return _web_address(value)
+        return web_address(value)
 
 
 class SecuritySettings(Section):
@@ -270,7 +271,7 @@ class WorkerSettings(Section):
     @field_validator("site_url")
     @classmethod
     def _is_web_address(cls, value: str) -> str:
-        return _web_address(value)
+        return web_address(value)
 
 
 class LiveSettings(Section):

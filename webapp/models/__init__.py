@@ -11,6 +11,7 @@ from webapp.models.escrows import Escrow, EscrowTransaction
 from webapp.models.evidence import CaseFileKey, EvidenceItem
 from webapp.models.idempotency import IdempotencyKey
 from webapp.models.journal import AccountCheckpoint, JournalEntry, Posting
+from webapp.models.mailboxes import Mailbox
 from webapp.models.nodes import Node, NodeCapability, NodeChallenge, NodeDay, NodeHeartbeat
 from webapp.models.notices import Notice, NoticeChoice, NoticeCursor
 from webapp.models.offers import SettlementOffer
@@ -55,6 +56,7 @@ __all__ = [
     "FundRuleChange",
     "IdempotencyKey",
     "JournalEntry",
+    "Mailbox",
     "Node",
     "NodeCapability",
     "NodeChallenge",

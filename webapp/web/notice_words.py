@@ -13,7 +13,7 @@ from webapp.domain.notice_kinds import Kind, kind_of
 from webapp.domain.notices import TOLD_TOGETHER, Audience, Subject, choice_named
 from webapp.domain.said import said
 from webapp.models import Notice
-from webapp.web.filters import money
+from webapp.web.formats import day_and_time, money
 from webapp.web.language import translated
 
 _PATHS = {
@@ -74,8 +74,7 @@ def _values(detail: Mapping[str, str]) -> dict[str, str]:
     if amount := detail.get("amount"):
         values["amount"] = money(Amount.parse(amount, allow_zero=True))
     if deadline := detail.get("deadline"):
-        when = datetime.fromisoformat(deadline)
-        values["deadline"] = f"{when.day} {when:%b %Y, %H:%M} UTC"
+        values["deadline"] = f"{day_and_time(datetime.fromisoformat(deadline))} UTC"
     return values
 
 
