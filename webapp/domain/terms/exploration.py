@@ -10,7 +10,7 @@ independent of time.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
@@ -35,9 +35,8 @@ class Kind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Witness:
-    """A course: what has come, in any order; `delivered_after` is the moment since which the delivery was made.
-
-    `now_passed` is the moment with which it came to this, None if that was something that somebody did.
+    """A course: what has come, in any order. `delivered_after` is when the delivery is made, or later; None if any time
+    will do. `now_passed` is the moment that comes last, None if it is something that somebody does.
     """
 
     progress: Progress
@@ -62,6 +61,18 @@ class _Stretch:
     end: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """Where time has got to. `latest` is when it comes here at the latest; None if a delivery leads here, not time."""
+
+    progress: Progress
+    delivered_after: datetime | None
+    passed: Time | SinceDelivery | None
+    latest: datetime | None
+    is_last: bool
+    """Whether nothing more comes by time."""
+
+
 def explore(terms: Terms) -> Findings:
     """Try every course."""
     return _Explorer(terms).explore()
@@ -77,77 +88,52 @@ class _Explorer:
         """Time goes on without a delivery, and in every stretch there may be one."""
         progress, waiting = Progress(), START
         for stretch in _stretches(self._terms):
-            come = [time for time in self._terms.times if time.at == stretch.start]
-            for time in come:
-                progress = progress.after(time, self._terms)
-            waiting = self._settle(progress, waiting, stretch, come[0] if come else None, stretch.start)
-            if not waiting:
-                break
-            if self._terms.heeds_delivery:
+            passed = next((time for time in self._terms.times if time.at == stretch.start), None)
+            if passed is not None:
+                progress = progress.after(passed, self._terms)
+            waiting = self._settle(
+                _Point(progress, None, passed, stretch.start, stretch.end is None), waiting
+            )
+            if waiting and self._terms.heeds_delivery:
                 self._deliver(progress, waiting, stretch)
         return self._found
 
     def _deliver(self, before: Progress, waiting: int, stretch: _Stretch) -> None:
         """A delivery in this stretch, of each hash that makes a difference, and then time goes on."""
+        since = stretch.start if stretch.start > self._terms.created_at else None
+        coming = _coming(self._terms, stretch)
         for result_hash in (*self._terms.result_hashes, ANOTHER_HASH):
             progress = before.after(Delivery(result_hash, stretch.start), self._terms)
-            coming = _coming(self._terms, stretch)
-            left = self._settle(progress, waiting, stretch, None, None, is_last=not coming)
+            left = self._settle(_Point(progress, since, None, None, not coming), waiting)
             for index, (when, latest) in enumerate(coming, start=1):
-                if not left:
-                    break
                 progress = progress.after(when, self._terms)
-                left = self._settle(progress, left, stretch, when, latest, is_last=index == len(coming))
+                left = self._settle(_Point(progress, since, when, latest, index == len(coming)), left)
 
-    def _settle(
-        self,
-        progress: Progress,
-        entering: int,
-        stretch: _Stretch,
-        passed: Time | SinceDelivery | None,
-        latest: datetime | None,
-        *,
-        is_last: bool | None = None,
-    ) -> int:
-        """Note what becomes of the situations that come to this point, and what can follow until time goes on.
+    def _settle(self, point: _Point, entering: int) -> int:
+        """Note what becomes of the situations that come to this point, and of what can follow until time goes on.
 
-        Returns the set that is still undecided when time goes on. `latest` is when time brings them here at the
-        latest; None if a delivery does.
+        Returns the set that is still undecided when time goes on.
         """
-        release, refund = self._due(progress)
+        if not entering:
+            return 0
+        release, refund = self._due(point.progress)
         undecided = self._tables.everything & ~(release | refund)
-        if latest is not None and entering & ~undecided:
-            self._found.latest_end = max(latest, self._found.latest_end or latest)
+        if point.latest is not None and entering & ~undecided:
+            self._found.latest_end = max(point.latest, self._found.latest_end or point.latest)
         reached = self._tables.reach(entering, undecided)
-        at_once = entering & release & refund
-        self._note(
-            Kind.BOTH_DUE,
-            at_once or reached & release & refund,
-            progress,
-            stretch,
-            passed if at_once else None,
-        )
-        self._note(Kind.RELEASED, reached & release, progress, stretch, passed)
-        self._note(Kind.REFUNDED, reached & refund, progress, stretch, passed)
-        if stretch.end is None if is_last is None else is_last:
-            self._note(Kind.STRANDED, entering & undecided, progress, stretch, passed)
+        self._note(Kind.BOTH_DUE, entering & release & refund, point)
+        self._note(Kind.BOTH_DUE, reached & release & refund, replace(point, passed=None))
+        self._note(Kind.RELEASED, reached & release, point)
+        self._note(Kind.REFUNDED, reached & refund, point)
+        if point.is_last:
+            self._note(Kind.STRANDED, entering & undecided, point)
         return reached & undecided
 
-    def _note(
-        self,
-        kind: Kind,
-        situations: int,
-        progress: Progress,
-        stretch: _Stretch,
-        passed: Time | SinceDelivery | None,
-    ) -> None:
+    def _note(self, kind: Kind, situations: int, point: _Point) -> None:
         if situations and kind not in self._found.witnesses:
-            is_delivered_late = progress.result_hash is not None and stretch.start > self._terms.created_at
+            simplest = self._tables.simplest(situations)
             self._found.witnesses[kind] = Witness(
-                progress,
-                self._tables.simplest(situations),
-                stretch.start if is_delivered_late else None,
-                passed,
+                point.progress, simplest, point.delivered_after, point.passed
             )
 
     def _due(self, progress: Progress) -> tuple[int, int]:
