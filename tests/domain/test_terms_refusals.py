@@ -261,6 +261,6 @@ def test_the_largest_terms_are_proven_in_a_fraction_of_a_second() -> None:
     moments = [*(silence(5 + 7 * n) for n in range(4)), *(on(10.3 * n) for n in (1, 2, 3))]
     many = {"at_least": {"count": 19, "of": [*facts, *results, *heights, *moments]}}
     terms = read_terms(both(all_of(DELIVERED, many, not_(on(30.9))), any_of(*[on(41)] * 10)), NOW)
-    started = time.perf_counter()
+    started = time.process_time()
     assert prove(terms).latest_end == NOW + timedelta(days=41)
-    assert time.perf_counter() - started < 0.5
+    assert time.process_time() - started < 0.5
