@@ -13,10 +13,11 @@ from sqlalchemy import select
 from tests.api.conftest import ADDRESS, World
 from tests.api.endpoint import Endpoint, Request
 from tests.api.terms_endpoints import TERMS_ENDPOINTS
+from tests.support.evidence import add
 from tests.support.money import fill_fund
 from tests.support.people import make_node, make_person, signature
 from tests.support.signing import Program
-from webapp.domain.roles import Scope
+from webapp.domain.roles import PROGRAM, Scope
 from webapp.models import Airdrop
 from webapp.services.airdrops.manual import ManualAirdrops
 from webapp.services.node_registry import RegisteredNode
@@ -106,8 +107,8 @@ def _report(world: World) -> Request:
 
 def _disputed(world: World) -> str:
     """The address of an escrow that the payer objects to."""
-    manager = world.services.escrow_manager(world.session, world.pair.payer.actor)
-    return f"/escrow/{manager.dispute_escrow(world.escrow('1').id, 'The picture is too small').id}"
+    ladder = world.services.disputes(world.session, world.pair.payer.actor)
+    return f"/escrow/{ladder.open(world.escrow('1').id, 'The picture is too small').id}"
 
 
 def _evidence(world: World) -> Request:
@@ -120,9 +121,10 @@ def _after_evidence(after: str) -> Callable[[World], Request]:
     """Reads about an escrow on which the payer has shown something."""
 
     def request(world: World) -> Request:
-        added = _evidence(world)
-        assert world.payer.post(added.path, added.body).status_code == 201
-        return Request(world.provider, added.path.removesuffix("/evidence") + after)
+        path = _disputed(world)
+        escrow = world.services.escrow_manager(world.session, PROGRAM).get_escrow(path.rpartition("/")[2])
+        add(world.session, world.services, world.pair.payer, escrow, "It is too small", b"640", "found.txt")
+        return Request(world.provider, path + after)
 
     return request
 
@@ -257,9 +259,10 @@ ENDPOINTS = (
         lambda world: Request(world.payer, f"/escrow/{world.escrow().id}/transactions"),
     ),
     Endpoint("api_escrows.show_report", "GET", Scope.ESCROW_READ, _report),
-    Endpoint("api_evidence.add", "POST", Scope.ESCROW_REFUND, _evidence, 201),
+    Endpoint("api_evidence.add", "POST", Scope.ESCROW_DISPUTE, _evidence, 201),
     Endpoint("api_evidence.list_all", "GET", Scope.ESCROW_READ, _after_evidence("/evidence")),
     Endpoint("api_evidence.show_file", "GET", Scope.ESCROW_READ, _after_evidence("/evidence/1")),
+    Endpoint("api_evidence.show_case_file", "GET", Scope.ESCROW_READ, _after_evidence("/case-file")),
     Endpoint(
         "api_wallets.show",
         "GET",

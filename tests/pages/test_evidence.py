@@ -7,9 +7,10 @@ import io
 import pytest
 
 from tests.support.browsing import Browser
-from tests.support.evidence import PDF, add, disputed, picture
+from tests.support.evidence import PDF, add, disputed, ended, picture
 from tests.support.people import Pair
 from webapp.config import Settings
+from webapp.domain.case_file.verification import verify
 from webapp.models import Escrow
 from webapp.services.container import Services
 
@@ -109,13 +110,35 @@ def test_a_damaged_file_is_told_and_operators_see_it(
 
 
 def test_after_the_end_it_can_still_be_read(
-    session, services: Services, pair: Pair, payer: Browser, visitors: dict[str, Browser], escrow: Escrow
+    session, services: Services, pair: Pair, payer: Browser, escrow: Escrow
 ) -> None:
     add(session, services, pair.payer, escrow, "My words")
-    provider = visitors["provider"]
-    fields = {"reason": "It is too small", "seen": "disputed", "idempotency_key": "end"}
-    assert provider.post(f"/escrows/{escrow.id}/refund", fields).status_code == 303
+    ended(session, services, pair, escrow)
     page = payer.get(f"/escrows/{escrow.id}").text
     assert "My words" in page
     assert "Add evidence" not in page
     assert payer.post(f"/escrows/{escrow.id}/evidence", sent("More")).status_code == 409
+
+
+def test_the_case_file_is_for_whoever_sees_the_escrow_and_its_keys_for_everybody(
+    visitors: dict[str, Browser], session, services: Services, pair: Pair, escrow: Escrow
+) -> None:
+    assert "There is none yet" in visitors["stranger"].get("/case-files").text
+    add(session, services, pair.payer, escrow, data=PDF, name="bill.pdf")
+    path = f"/escrows/{escrow.id}/case-file"
+    expected = {"payer": 200, "provider": 200, "operator": 200, "arbiter": 200, "other": 404, "stranger": 303}
+    for name, status in expected.items():
+        with visitors[name].get(path) as response:
+            assert response.status_code == status, name
+            if status == 200:
+                assert (
+                    response.headers["Content-Disposition"] == f'attachment; filename="case-{escrow.id}.zip"'
+                )
+                assert response.headers["Cache-Control"] == "no-store"
+                assert int(response.headers["Content-Length"]) == len(response.data)
+                verdict = verify(io.BytesIO(response.data))
+                assert verdict.is_good, verdict.lines
+    (key,) = visitors["stranger"].get("/case-files/keys.json").json["keys"]
+    assert key["public_key"] in verdict.lines[0]
+    assert key["public_key"] in visitors["stranger"].get("/case-files").text
+    assert path in visitors["payer"].get(f"/escrows/{escrow.id}").text

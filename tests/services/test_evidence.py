@@ -94,6 +94,7 @@ def test_who_may_add_and_who_may_read(session: Session, services: Services, pair
     key = make_key(session, services, verifier)
     active = make_escrow_with(session, services, pair, verifier_key_id=key.key_id)
     staff = {role: make_person(session, services, role) for role in ("operator", "arbiter")}
+    judge = staff["arbiter"]
     people = {
         "payer": pair.payer,
         "provider": pair.provider,
@@ -110,18 +111,19 @@ def test_who_may_add_and_who_may_read(session: Session, services: Services, pair
         else:
             with pytest.raises(PermissionDeniedError, match="only the payer and the provider"):
                 add(session, services, person, escrow, "Me, too")
-    can_read = {}
+    can_read = {"arbiter at first": reads(session, services, judge.actor, escrow)}
+    # Evidence is an answer, so they may go on; and whoever is assigned reads it.
+    services.disputes(session, pair.payer.actor).escalate(escrow.id)
+    people["another arbiter"] = make_person(session, services, "arbiter")
     for name, person in people.items():
         can_read[name] = reads(session, services, person.actor, escrow)
     by_key = actor_of(services.signing_keys(session).find_usable(key.key_id)[0])
     can_read["verifier"] = reads(session, services, by_key, escrow)
     assert can_read == {
-        "payer": True, "provider": True, "operator": True, "arbiter": False, "other": False, "verifier": False
+        "payer": True, "provider": True, "operator": True, "other": False, "verifier": False,
+        "arbiter at first": False, "arbiter": True, "another arbiter": False,
     }  # fmt: skip
 
-    # Evidence is an answer, so they may go on; and whoever is assigned reads it.
-    services.disputes(session, pair.payer.actor).escalate(escrow.id)
-    assert reads(session, services, people["arbiter"].actor, escrow)
     manager(session, services, pair.provider).refund_escrow(escrow.id, "The size is wrong")
     with pytest.raises(EscrowStateError):
         add(session, services, pair.payer, escrow, "Thank you")

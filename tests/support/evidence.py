@@ -53,7 +53,7 @@ def disputed(session: Session, services: Services, pair: Pair, amount: str = "10
     """An escrow between the two that the payer objects to."""
     credit(session, pair.payer.wallet_id, amount)
     escrow = make_escrow(session, services, pair, amount)
-    return manager(session, services, pair.payer).dispute_escrow(escrow.id, "The picture is too small")
+    return services.disputes(session, pair.payer.actor).open(escrow.id, "The picture is too small")
 
 
 def add(
@@ -71,3 +71,9 @@ def add(
     item = book.prepare(escrow, parties, text, None if data is None else SubmittedFile(name, data))
     with book.adding(item), unit_of_work(session):
         return book.add(escrow, parties, item)
+
+
+def ended(session: Session, services: Services, pair: Pair, escrow: Escrow, share: str = "0") -> None:
+    """Both sides agree: this share for the provider's side, and with it the dispute is over."""
+    offer = services.offers(session, pair.provider.actor).offer(escrow.id, share)
+    services.offers(session, pair.payer.actor).accept(escrow.id, offer.id, offer.share)

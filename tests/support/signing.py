@@ -93,5 +93,6 @@ class Program:
             method=message.method,
             headers=message.headers,
             data=message.body,
+            buffered=True,  # a file that is sent is closed, whether its reader looks into it or not
             **environment,
         )

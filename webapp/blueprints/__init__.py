@@ -8,6 +8,7 @@ from webapp.blueprints import (
     account,
     address_book,
     auth,
+    case_files,
     catalogue,
     dashboard,
     escrows,
@@ -35,6 +36,7 @@ PAGES = (
     fund.bp,  # /fund: figures, airdrops, rules, files of all of it
     nodes.bp,  # /network: all nodes, a new one, and one with its health, reputation and prospects
     solvency.bp,  # /solvency: what is owed and held, for everybody; each owner's proof
+    case_files.bp,  # /case-files: how to check one, and the keys, for everybody
     operations.bp,  # /operations: the state of the service, its switches, and single payouts
     operations.metrics.bp,  # /metrics: the same figures for Prometheus
     account.bp,  # /account: payout address, signing keys, sessions, password

@@ -5,6 +5,7 @@ from __future__ import annotations
 from flask import Flask
 
 from webapp.cli.alerts import alert_commands
+from webapp.cli.case_files import case_file_commands
 from webapp.cli.coins import coin_commands
 from webapp.cli.custody import custody_commands
 from webapp.cli.dev import dev_command
@@ -32,6 +33,7 @@ COMMANDS = (
     alert_commands,
     coin_commands,
     solvency_commands,
+    case_file_commands,
     fund_commands,
     flopcoin_commands,
     language_commands,

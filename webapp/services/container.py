@@ -8,6 +8,8 @@ from sqlalchemy.orm import Session
 
 from webapp.config import Settings
 from webapp.domain.roles import Actor
+from webapp.services.case_file.build import CaseFiles
+from webapp.services.case_file.keys import CaseFileKeys
 from webapp.services.catalogue import Catalogue
 from webapp.services.community_fund_manager import CommunityFundManager
 from webapp.services.daemon.shared import daemon_for
@@ -60,6 +62,15 @@ class Services:
     def judging(self, session: Session, actor: Actor) -> Judging:
         """Disputes, as who is assigned to them."""
         return Judging(session, self.settings, actor, self.wallets(session))
+
+    def case_files(self, session: Session, actor: Actor) -> CaseFiles:
+        """Case files, for this actor."""
+        manager = self.escrow_manager(session, actor)
+        return CaseFiles(session, self.settings, self.secret_box, actor, manager)
+
+    def case_file_keys(self, session: Session) -> CaseFileKeys:
+        """The keys that case files are signed with."""
+        return CaseFileKeys(session, self.secret_box)
 
     def wallets(self, session: Session) -> WalletIntegration:
         """Balances, addresses, locks, payouts."""

@@ -15,7 +15,7 @@ from webapp.services.evidence.documents import item_document
 from webapp.services.idempotency import StoredAnswer
 from webapp.web.body_sizes import takes_evidence
 from webapp.web.current import db_session, services
-from webapp.web.downloads import foreign_file
+from webapp.web.downloads import case_file, foreign_file
 from webapp.web.guards import signed_request
 from webapp.web.signed_requests import current_actor
 
@@ -28,7 +28,7 @@ bp = APIBlueprint(
 @bp.post(
     "/<id>/evidence",
     **operation(
-        Scope.ESCROW_REFUND,
+        Scope.ESCROW_DISPUTE,
         EvidenceDocument,
         creates=True,
         description="For the payer and the provider while the escrow is disputed. What was added stays: nothing is "
@@ -36,7 +36,7 @@ bp = APIBlueprint(
     ),
 )
 @takes_evidence
-@signed_request(Scope.ESCROW_REFUND)
+@signed_request(Scope.ESCROW_DISPUTE)
 def add(path: EscrowPath, header: IdempotencyHeader, body: NewEvidence) -> Response:
     """Add a text, a file, or both."""
     manager = services().escrow_manager(db_session(), current_actor())
@@ -80,3 +80,20 @@ def show_file(path: EvidencePath) -> Response:
     book = services().evidence(db_session(), current_actor())
     item, data = book.open(escrow, manager.parties(escrow), path.number)
     return foreign_file(data, item.file_name or "", item.media_type or "")
+
+
+@bp.get(
+    "/<id>/case-file",
+    **file_operation(
+        Scope.ESCROW_READ,
+        ("application/zip",),
+        "All that is known of the escrow, as far as it is the key's to see: JSON and files, hash-chained and signed. "
+        "Check it with `python -m webapp.domain.case_file verify FILE`",
+    ),
+)
+@signed_request(Scope.ESCROW_READ)
+def show_case_file(path: EscrowPath) -> Response:
+    """The case file, which anybody can check without this service."""
+    escrow = services().escrow_manager(db_session(), current_actor()).get_escrow(path.id)
+    escrow_id = escrow.id
+    return case_file(services().case_files(db_session(), current_actor()).write(escrow_id), escrow_id)

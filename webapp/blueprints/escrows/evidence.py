@@ -1,4 +1,4 @@
-"""Evidence on the page of a disputed escrow: added with a form, listed, downloaded."""
+"""Evidence on the page of a disputed escrow: added with a form, listed, downloaded; and the case file."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from webapp.domain.exceptions import EscrowStateError, NotFoundError, Validation
 from webapp.services.evidence.book import EvidenceBook
 from webapp.web.body_sizes import takes_evidence
 from webapp.web.current import db_session, services
-from webapp.web.downloads import foreign_file
+from webapp.web.downloads import case_file, foreign_file
 from webapp.web.evidence_view import evidence_of
 from webapp.web.guards import signed_in
 from webapp.web.htmx import done, is_htmx, render
@@ -85,6 +85,13 @@ def evidence_file(escrow_id: uuid.UUID, number: int) -> Response:
     escrow = escrows.get_escrow(escrow_id)
     item, data = _book().open(escrow, escrows.parties(escrow), number)
     return foreign_file(data, item.file_name or "", item.media_type or "")
+
+
+@bp.get("/<uuid:escrow_id>/case-file")
+@signed_in
+def show_case_file(escrow_id: uuid.UUID) -> Response:
+    """All that is known of the escrow, as far as it is this reader's to see, to be checked without this service."""
+    return case_file(services().case_files(db_session(), current_user.actor).write(escrow_id), escrow_id)
 
 
 def _book() -> EvidenceBook:

@@ -1,0 +1,1 @@
+"""Case files: put together for one reader, signed with a key of the service."""
