@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import html
+import json
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import time_machine
+from sqlalchemy import select
 
 from tests.support.browsing import Browser
 from tests.support.money import balances
-from tests.support.people import RESULT_HASH, Pair, make_escrow, manager, signature
+from tests.support.people import RESULT_HASH, Pair, make_escrow, make_node, manager, signature
 from webapp.domain.clock import utcnow
 from webapp.domain.terms import presets
 from webapp.models import Escrow
@@ -96,3 +99,89 @@ def test_an_escrow_with_the_usual_terms_tells_how_it_ends(
     manager(session, services, pair.provider).deliver_escrow(escrow.id, RESULT_HASH, signature(pair, escrow))
     page = _page(payer, escrow)
     assert f"If nothing happens, wallet {pair.provider.wallet_id} is paid on" in page
+
+
+def _typed(pair: Pair, **over: object) -> dict[str, object]:
+    return {
+        "idempotency_key": uuid.uuid4().hex,
+        "payer_wallet_id": pair.payer.wallet_id,
+        "provider_wallet_id": pair.provider.wallet_id,
+        "amount": "100",
+        "service_name": "gpu-render",
+        "task_id": "scene 7",
+    } | over
+
+
+SOON, LATER = ((utcnow() + timedelta(days=days)).strftime("%Y-%m-%dT%H:%M") for days in (2, 5))
+OWN = {"release_when": {"payer_approves": True}, "refund_when": {"after": {"hours": 9, "since": "creation"}}}
+
+
+@pytest.mark.parametrize(
+    ("chosen", "sentence"),
+    [
+        ({}, "If the provider delivers a result before"),
+        ({"ending": "usual", "expires_at": SOON}, "If nothing happens, you are refunded on"),
+        ({"ending": "bounds", "not_before": SOON, "not_after": LATER}, "you are refunded on"),
+        ({"ending": "release_at", "ends_at": SOON}, "If nothing happens, the provider is paid on"),
+        ({"ending": "refund_at", "ends_at": SOON}, "you approve the result"),
+        ({"ending": "secret", "ends_at": SOON, "secret_hash": SHA256}, "the provider is paid at once"),
+        ({"ending": "nodes", "ends_at": SOON, "nodes": "{nodes}"}, "deliver the same result"),
+        ({"ending": "own", "terms": json.dumps(OWN)}, "the provider is paid at once"),
+    ],
+    ids=lambda value: value.get("ending", "nothing") if isinstance(value, dict) else "",
+)
+def test_what_is_chosen_is_tried_out_as_it_is_typed_and_then_agreed(
+    payer: Browser, pair: Pair, session, services: Services, chosen: dict[str, str], sentence: str
+) -> None:
+    nodes = [make_node(session, services, pair.provider).node.id for _ in range(2)]
+    typed = _typed(pair, **{name: text.replace("{nodes}", "\n".join(nodes)) for name, text in chosen.items()})
+    preview = payer.post("/escrows/ending", typed, htmx=True)
+    assert preview.status_code == 200 and sentence in html.unescape(preview.text)
+    page = payer.post("/escrows/new", typed)
+    assert page.status_code == 200 and sentence in html.unescape(page.text)
+    assert 'value="scene 7"' in page.text
+    assert session.scalars(select(Escrow)).all() == []
+    session.rollback()
+
+    made = payer.post("/escrows", typed)
+    assert made.status_code == 303, made.text
+    escrow = session.scalars(select(Escrow)).one()
+    assert escrow.has_own_terms is (chosen.get("ending", "usual") != "usual")
+    assert "How it ends" in _page(payer, escrow)
+    if escrow.has_own_terms:
+        again = html.unescape(payer.get(f"/escrows/new?repeat={escrow.id}").text)
+        assert '"release_when"' in again and "What happens then" in again
+
+
+@pytest.mark.parametrize(
+    ("chosen", "field", "message"),
+    [
+        ({"ending": "refund_at"}, "ends_at", "Is needed"),
+        ({"ending": "refund_at", "ends_at": "2001-01-01T00:00"}, "ends_at", "Must be in the future"),
+        ({"ending": "secret", "ends_at": SOON, "secret_hash": "abc"}, "secret_hash", "Must be a SHA-256"),
+        ({"ending": "nodes", "ends_at": SOON, "nodes": "nobody yet"}, "nodes", "There is no active node"),
+        ({"ending": "verifier", "ends_at": SOON}, "verifier_key_id", "Is needed: the terms ask"),
+        ({"ending": "own", "terms": "{"}, "terms", "Must be JSON"),
+        (
+            {"ending": "own", "terms": '{"release_when": {"payer_approves": true}}'},
+            "terms",
+            "Would never end",
+        ),
+        ({"ending": "by magic"}, "ending", "Not a valid choice"),
+        (
+            {"ending": "refund_at", "ends_at": SOON, "funding": "deposit"},
+            "funding",
+            "Must be from the balance",
+        ),
+    ],
+)
+def test_what_does_not_hold_up_is_said_beside_its_field_and_stays_as_it_was_typed(
+    payer: Browser, pair: Pair, session, chosen: dict[str, Any], field: str, message: str
+) -> None:
+    refused = payer.post("/escrows", _typed(pair, **chosen))
+    assert refused.status_code == 422
+    page = html.unescape(refused.text)
+    assert f'id="{field}-error"' in page and message in page
+    assert 'value="scene 7"' in page
+    assert session.scalars(select(Escrow)).all() == []
+    assert payer.post("/escrows/ending", _typed(pair, **chosen), htmx=True).status_code == 200

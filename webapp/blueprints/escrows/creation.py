@@ -11,6 +11,7 @@ from flask_login import current_user
 from werkzeug.datastructures import MultiDict
 
 from webapp.blueprints.escrows.blueprint import bp, manager, show_url
+from webapp.blueprints.escrows.endings import chosen_terms, trial_of
 from webapp.blueprints.forms.escrows import EscrowForm
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import (
@@ -25,6 +26,7 @@ from webapp.domain.result_rules.kinds import Kind
 from webapp.domain.result_rules.words import rules_in_words
 from webapp.models import CatalogueService, Escrow
 from webapp.services.funding_terms import DEPOSIT
+from webapp.services.terms.repetition import repeated_terms
 from webapp.services.wallet_ownership import list_wallets
 from webapp.web.current import db_session, services
 from webapp.web.formats import duration, percent
@@ -49,6 +51,8 @@ def new() -> ResponseReturnValue:
         usual_time = timedelta(hours=services().settings.escrow.default_deadline_hours)
         repeated = manager().get_escrow(request.args["repeat"])
         form.follow(repeated, current_user.actor.wallet_ids, usual_time)
+        if repeated.has_own_terms:
+            form.fill_terms(repeated_terms(db_session(), repeated))
     return _new_page(form, service=service)
 
 
@@ -65,11 +69,20 @@ def create() -> ResponseReturnValue:
             location = press_once(lambda: show_url(_create(form).id))
         except (InsufficientFundsError, FrozenWalletError) as error:
             form.amount.errors = [*form.amount.errors, _money_refusal(error)]
-        except (ValidationError, NoDepositAddressError) as error:
+        except ValidationError as error:
+            form.take_errors(form.ending_error(error))
+        except NoDepositAddressError as error:
             form.take_errors(error)
         else:
             return done(location, message=_ASKS_FOR_PAYMENT if is_by_deposit else _IS_LOCKED)
     return _new_page(form, 422)
+
+
+@bp.post("/new")
+@signed_in
+def try_out() -> ResponseReturnValue:
+    """The form with what was typed, and what would come of it: for those without script."""
+    return _new_page(_escrow_form())
 
 
 def _chosen_service() -> CatalogueService | None:
@@ -107,9 +120,16 @@ def _create(form: EscrowForm) -> Escrow:
         provider_node_id=form.provider_node_id.data or None,
         verifier_key_id=form.verifier_key_id.data or None,
         expected_result_hash=form.expected_result_hash.data or None,
-        expires_at=form.deadline,
+        **_ending(form),
         **form.payment,
     )
+
+
+def _ending(form: EscrowForm) -> dict[str, Any]:
+    """A deadline, or terms that say when it ends."""
+    if form.is_usual:
+        return {"expires_at": form.deadline}
+    return {"terms": chosen_terms(form)}
 
 
 def _money_refusal(error: InsufficientFundsError | FrozenWalletError) -> str:
@@ -131,6 +151,7 @@ def _new_page(form: EscrowForm, status: int = 200, service: CatalogueService | N
         usual_deadline=duration(settings.default_deadline_hours),
         usual_payment_time=duration(settings.default_funding_hours),
         **_split_of(form.amount.data),
+        **trial_of(form),
     )
 
 

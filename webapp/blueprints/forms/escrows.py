@@ -22,6 +22,7 @@ from wtforms import (
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, NumberRange, Optional, StopValidation
 
+from webapp.blueprints.forms.escrow_terms import EndingFields
 from webapp.domain.clock import utcnow
 from webapp.domain.result_rules.submitted import SubmittedResult
 from webapp.models import Escrow
@@ -39,7 +40,7 @@ WAYS_TO_PAY = [
 ]
 
 
-class EscrowForm(PageForm):
+class EscrowForm(EndingFields):
     """A new escrow. What the words may be is judged by `services.escrow_terms`."""
 
     payer_wallet_id = SelectField("Pay from", coerce=int)
