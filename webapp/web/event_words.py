@@ -89,7 +89,7 @@ def note_of(escrow: Escrow, entry: EscrowTransaction, payer: str, provider: str)
             reason = as_sentence(recalled(detail.get("reason")))
             return f"{reason} {_('The money stays where it is until an arbiter decides.')}"
         case "evidence_added":
-            return _evidence_note(detail)
+            return _("It is No. %(number)s under Evidence.", number=detail.get("number"))
         case "deadline_extended":
             return _(
                 "The service was out for %(lost)s of that time, so the deadline is as much later.",
@@ -137,13 +137,6 @@ def _released_note(escrow: Escrow, provider: str) -> str:
     if is_reader(provider):
         return _("%(part)s went to you, %(share)s to the community fund.", **parts)
     return _("%(part)s went to %(provider)s, %(share)s to the community fund.", provider=provider, **parts)
-
-
-def _evidence_note(detail: dict[str, Any]) -> str:
-    number = detail.get("number")
-    if detail.get("side") == "payer":
-        return _("The payer’s, No. %(number)s. Those whom it concerns find it under Evidence.", number=number)
-    return _("The provider’s, No. %(number)s. Those whom it concerns find it under Evidence.", number=number)
 
 
 def _accepted_note(detail: dict[str, Any]) -> str:
