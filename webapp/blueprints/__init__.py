@@ -11,6 +11,7 @@ from webapp.blueprints import (
     case_files,
     catalogue,
     dashboard,
+    disputes,
     escrows,
     fund,
     health,
@@ -30,6 +31,7 @@ PAGES = (
     auth.bp,  # /login  /register  /logout
     dashboard.bp,  # /
     escrows.bp,  # /escrows: list, new, one with its timeline and its buttons
+    disputes.bp,  # /disputes: what an arbiter is to decide, and figures
     catalogue.bp,  # /catalogue: services, a new one, and one with its rules
     address_book.bp,  # /wallet/addresses: names of addresses to send to
     wallets.bp,  # /wallet: balances, deposits, payouts, statement, withdrawal

@@ -12,8 +12,10 @@ from webapp.domain.clock import utcnow
 from webapp.domain.roles import Role
 from webapp.models import Wallet
 from webapp.services import chain_reach, escrow_desk, operations_overview, wallet_queries, wallet_statement
+from webapp.services.disputes import lists as dispute_lists
 from webapp.services.wallet_ownership import list_wallets
 from webapp.web.current import db_session, services
+from webapp.web.dispute_words import SEATS
 from webapp.web.guards import signed_in
 from webapp.web.htmx import render
 from webapp.web.parties import wallet_name
@@ -42,7 +44,8 @@ def show() -> ResponseReturnValue:
         figures=figures[0] if figures else None,
         shows_wallet=bool(lines or (figures and not _is_staff())),
         desk=desk,
-        disputes=escrow_desk.disputed(session) if _is_staff() else [],
+        disputes=dispute_lists.of_user(session, current_user.id) if _is_staff() else [],
+        seats=SEATS,
         steps=[] if _is_staff() else _first_steps(wallets[0], has_escrows),
         lines=lines,
         fund=services().fund_manager(session).get_fund_statistics(),

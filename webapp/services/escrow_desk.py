@@ -47,11 +47,6 @@ def desk(session: Session, wallet_ids: Collection[int]) -> Desk:
     )
 
 
-def disputed(session: Session) -> list[Escrow]:
-    """Disputed escrows, the oldest first: an arbiter's desk."""
-    return _some(session, Escrow.id, Escrow.status == Status.DISPUTED)
-
-
 def has_any(session: Session, wallet_ids: Collection[int]) -> bool:
     """Whether these wallets were ever part of an escrow."""
     sides = (Escrow.payer_wallet_id, Escrow.provider_wallet_id)

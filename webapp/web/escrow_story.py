@@ -149,7 +149,7 @@ def _ahead(
                 )
             ]
         case Status.DISPUTED:
-            return [_next(_("An arbiter decides"))]
+            return [_next(_("Both sides agree, or it is decided"))]
     return [
         _on_its_way(payout, reader, confirmations_needed) for payout in payouts if payout.status not in FINAL
     ]

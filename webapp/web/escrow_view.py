@@ -40,6 +40,7 @@ class EscrowView:
     happenings: list[Happening]
     payment: PaymentView | None
     is_final: bool
+    was_disputed: bool
 
     @property
     def parts(self) -> Division:
@@ -79,6 +80,7 @@ def view_of(escrow: Escrow, parties: frozenset[Party]) -> EscrowView:
         happenings=_story(escrow, trail, payouts, payer, provider),
         payment=_payment(escrow, terms) if Party.PAYER in parties else None,
         is_final=is_final(escrow, payouts),
+        was_disputed=any(event.kind == "disputed" for event in trail),
     )
 
 

@@ -10,7 +10,7 @@ from flask_babel import ngettext
 from webapp.domain.money import Amount
 from webapp.domain.said import said
 from webapp.models import Escrow, EscrowTransaction
-from webapp.web import offer_words, payment_words, terms_words
+from webapp.web import dispute_words, offer_words, payment_words, terms_words
 from webapp.web.formats import money
 from webapp.web.language import recalled
 from webapp.web.parties import as_sentence, is_reader
@@ -45,6 +45,7 @@ LOOKS = {
     **payment_words.LOOKS,
     **offer_words.LOOKS,
     **terms_words.LOOKS,
+    **dispute_words.LOOKS,
 }
 # A payout to the payer is a refund, and is called one.
 _TITLES_OF_REFUNDS = {
@@ -87,7 +88,7 @@ def note_of(escrow: Escrow, entry: EscrowTransaction, payer: str, provider: str)
             return _released_note(escrow, provider)
         case "disputed":
             reason = as_sentence(recalled(detail.get("reason")))
-            return f"{reason} {_('The money stays where it is until an arbiter decides.')}"
+            return f"{reason} {_('The money stays where it is until both sides agree, or it is decided.')}"
         case "evidence_added":
             return _("It is No. %(number)s under Evidence.", number=detail.get("number"))
         case "deadline_extended":
@@ -113,6 +114,8 @@ def note_of(escrow: Escrow, entry: EscrowTransaction, payer: str, provider: str)
             return offer_words.offer_note(entry)
     if entry.kind in terms_words.LOOKS:
         return terms_words.terms_note(entry)
+    if entry.kind in dispute_words.LOOKS:
+        return dispute_words.note_of(entry.kind, detail)
     return _NOTES.get(entry.kind) or payment_words.payment_note(escrow, entry, payer)
 
 

@@ -12,6 +12,7 @@ from flask_babel import gettext as _
 from flask_login import current_user
 
 from webapp.blueprints.escrows.blueprint import bp, manager, show_url
+from webapp.blueprints.forms.disputes import DecisionForm, GroundsForm, StatementForm
 from webapp.blueprints.forms.escrow_secret import SecretForm
 from webapp.blueprints.forms.escrows import DeliverForm, DisputeForm, RefundForm, ReleaseForm
 from webapp.blueprints.forms.evidence import EvidenceForm
@@ -33,6 +34,7 @@ from webapp.services.result_inspection import Inspection, find_report, inspect_r
 from webapp.services.service_orders import ServiceOrder, acceptance_hours
 from webapp.web.body_sizes import takes_results
 from webapp.web.current import db_session, services
+from webapp.web.dispute_view import dispute_of
 from webapp.web.due_terms import settling_what_is_due
 from webapp.web.escrow_view import view_of
 from webapp.web.evidence_view import evidence_of
@@ -133,15 +135,14 @@ def refund(escrow_id: uuid.UUID) -> ResponseReturnValue:
 @bp.post("/<uuid:escrow_id>/dispute")
 @signed_in
 def dispute(escrow_id: uuid.UUID) -> ResponseReturnValue:
-    """Object: an arbiter decides."""
+    """Object: the ladder of a dispute begins."""
     form = DisputeForm()
 
     def effect(escrows: EscrowManager, _escrow: Escrow) -> None:
         escrows.dispute_escrow(escrow_id, form.reason.data)
 
-    return act(
-        escrow_id, "dispute_form", form, effect, "The money stays where it is until an arbiter decides."
-    )
+    message = "The other side is to answer now; the money stays where it is until it is decided."
+    return act(escrow_id, "dispute_form", form, effect, message)
 
 
 def act(
@@ -244,6 +245,11 @@ def _context(escrow: Escrow, **forms: PageForm) -> dict[str, Any]:
         "rules": _rules(escrow),
         "terms": terms_view(escrow, parties),
         "secret_form": SecretForm(formdata=None),
+        "dispute": dispute_of(escrow) if view.was_disputed else None,
+        "bond": services().settings.disputes.bond,
+        "statement_form": StatementForm(formdata=None),
+        "grounds_form": GroundsForm(formdata=None),
+        "decision_form": DecisionForm(formdata=None),
         "evidence": evidence_of(escrow, parties),
         "evidence_form": EvidenceForm(formdata=None),
         "offers": offers_view(escrow),

@@ -26,7 +26,7 @@ from webapp.domain.disputes.rungs import (
 from webapp.domain.disputes.shares import share_of
 from webapp.domain.escrow_states import Party
 from webapp.domain.exceptions import DisputeStateError, NotFoundError, PermissionDeniedError
-from webapp.domain.roles import Actor, Role
+from webapp.domain.roles import WORKER, Actor, Role
 from webapp.domain.said import said
 from webapp.models import Dispute, Escrow, Outage
 from webapp.services import audit_trail
@@ -125,7 +125,9 @@ class Cases:
         found = assignment.assign(self._session, case.escrow, case.dispute, seat, number)
         if found:
             until = to_rfc3339(case.dispute.rung_ends_at)
-            self.record(case, "dispute_assigned", seat=seat.value, number=found, until=until)
+            # Whose turn it is comes of itself, whoever has led the dispute to this rung.
+            detail = {"seat": seat.value, "number": found, "until": until}
+            audit_trail.append(self._session, case.escrow.id, "dispute_assigned", WORKER.name, detail=detail)
         return found
 
     def may_reassign(self, case: Case) -> bool:

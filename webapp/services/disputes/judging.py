@@ -17,10 +17,10 @@ from webapp.domain.disputes.rungs import ASSIGNED, Deed, Rung, Seat
 from webapp.domain.disputes.shares import checked_share
 from webapp.domain.disputes.votes import decide
 from webapp.domain.exceptions import DisputeStateError
-from webapp.domain.roles import Actor
+from webapp.domain.roles import WORKER, Actor
 from webapp.domain.said import said
 from webapp.models import Dispute, DisputeSeat
-from webapp.services import operator_actions
+from webapp.services import audit_trail, operator_actions
 from webapp.services.disputes import records
 from webapp.services.disputes.cases import Case, Cases
 from webapp.services.escrow_terms import stated_reason
@@ -134,12 +134,11 @@ def count_votes(session: Session, cases: Cases, case: Case) -> None:
     ]
     decision = decide([share for share, _ in votes], first.share_basis_points)
     told = [{"share_basis_points": share, "reason": reason} for share, reason in votes]
-    cases.record(
-        case,
-        "dispute_votes",
-        votes=told,
-        share_basis_points=decision.share,
-        way=decision.way.value,
-        is_upheld=decision.upholds(first.share_basis_points),
-    )
+    detail = {
+        "votes": told,
+        "share_basis_points": decision.share,
+        "way": decision.way.value,
+        "is_upheld": decision.upholds(first.share_basis_points),
+    }
+    audit_trail.append(session, case.escrow.id, "dispute_votes", WORKER.name, detail=detail)
     cases.end(case, decision.share, Basis.PANEL, way=decision.way.value)
