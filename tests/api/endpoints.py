@@ -216,6 +216,29 @@ SERVICE_ENDPOINTS = (
     ),
 )
 
+
+def _plan(world: World) -> dict[str, Any]:
+    parts = [{"title": f"Part {number}", "amount": "2"} for number in (1, 2)]
+    return {**world.terms(), "amount": "4", "title": "A film", "milestones": parts}
+
+
+def _made_plan(world: World) -> Request:
+    made = world.payer.post("/escrow/plans", _plan(world))
+    return Request(world.provider, f"/escrow/plans/{made.json['id']}")
+
+
+PLAN_ENDPOINTS = (
+    Endpoint(
+        "api_plans.create",
+        "POST",
+        Scope.ESCROW_CREATE,
+        lambda world: Request(world.payer, "/escrow/plans", _plan(world)),
+        201,
+        403,
+    ),
+    Endpoint("api_plans.show", "GET", Scope.ESCROW_READ, _made_plan),
+)
+
 OFFER_ENDPOINTS = (
     Endpoint(
         "api_offers.offer",
@@ -240,6 +263,7 @@ ENDPOINTS = (
     *TERMS_ENDPOINTS,
     *SERVICE_ENDPOINTS,
     *OFFER_ENDPOINTS,
+    *PLAN_ENDPOINTS,
     *NODE_ENDPOINTS,
     Endpoint("api_escrows.create", "POST", Scope.ESCROW_CREATE, _create, 201, 403),
     Endpoint("api_escrows.deliver", "POST", Scope.ESCROW_DELIVER, _deliver),

@@ -18,7 +18,8 @@ from webapp.domain.money import Amount
 
 FIELDS = [
     "id", "status", "amount", "provider_amount", "community_amount", "resolved_provider_amount",
-    "resolved_community_amount", "refunded_amount", "payer_wallet_id", "provider_wallet_id", "service_name", "task_id",
+    "resolved_community_amount", "refunded_amount", "plan_id", "part_number", "part_title", "payer_wallet_id",
+    "provider_wallet_id", "service_name", "task_id",
     "metadata", "provider_node_id", "verifier_key_id", "expected_result_hash", "result_hash",
     "funding", "fund_by", "deposited_amount", "deposit_address", "payment_uri", "refund_address", "deposits",
     "terms", "accept_by", "expires_at", "created_at", "updated_at", "released_at", "refunded_at", "links",

@@ -17,6 +17,7 @@ from webapp.models.notices import Notice, NoticeChoice, NoticeCursor
 from webapp.models.offers import SettlementOffer
 from webapp.models.operations import Alert, OperatorAction, Outage, PayoutHalt, Pulse, WorkerTask
 from webapp.models.payouts import ChainTransaction, ChainTransactionInput, Payout
+from webapp.models.plans import Plan
 from webapp.models.reserves import (
     DaemonFigures,
     Reconciliation,
@@ -69,6 +70,7 @@ __all__ = [
     "Outage",
     "Payout",
     "PayoutHalt",
+    "Plan",
     "Posting",
     "Pulse",
     "Reconciliation",

@@ -39,6 +39,8 @@ class Escrow(Base):
 
     One with `has_own_terms` ends by these (`EscrowTerms`), and `expires_at` is when they have ended it at the latest.
 
+    One that is a part of a plan says which: `part_number` counts from 1. Everything else is its own.
+
     `fund_basis_points` is the community fund's share as it was agreed. One that is `resolved` was divided: the two
     resolved amounts were paid, and the rest went back to the payer.
     """
@@ -89,6 +91,18 @@ class Escrow(Base):
             sqlite_where=text("has_own_terms"),
             postgresql_where=text("has_own_terms"),
         ),
+        CheckConstraint(
+            "(plan_id IS NULL) = (part_number IS NULL) AND (plan_id IS NULL) = (part_title IS NULL)",
+            name="part_is_whole",
+        ),
+        Index(
+            "uq_escrows_part",
+            "plan_id",
+            "part_number",
+            unique=True,
+            sqlite_where=text("plan_id IS NOT NULL"),
+            postgresql_where=text("plan_id IS NOT NULL"),
+        ),
         CheckConstraint("funding IN ('balance', 'deposit')", name="funding_known"),
         CheckConstraint(
             "deposited_amount >= 0 AND deposited_amount <= amount", name="deposited_within_amount"
@@ -107,6 +121,9 @@ class Escrow(Base):
     status: Mapped[str] = mapped_column(String(16))
     service_name: Mapped[str] = mapped_column(String(128))
     task_id: Mapped[str] = mapped_column(String(128))
+    plan_id: Mapped[uuid.UUID | None] = mapped_column(ForeignKey("plans.id"))
+    part_number: Mapped[int | None] = mapped_column(SmallInteger)
+    part_title: Mapped[str | None] = mapped_column(String(128))
     funding: Mapped[str] = mapped_column(String(16), default="balance")
     deposit_address: Mapped[str | None] = mapped_column(String(64))
     deposited_amount: Mapped[Amount] = mapped_column(AmountType, default=ZERO)

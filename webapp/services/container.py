@@ -22,6 +22,7 @@ from webapp.services.identity import Identity
 from webapp.services.node_registry import NodeAuthService
 from webapp.services.nodes.registry import NodeRegistry
 from webapp.services.offers import Offers
+from webapp.services.plans import Plans
 from webapp.services.second_factors import SecondFactors
 from webapp.services.secret_box import SecretBox
 from webapp.services.sessions import Sessions
@@ -71,6 +72,10 @@ class Services:
     def case_file_keys(self, session: Session) -> CaseFileKeys:
         """The keys that case files are signed with."""
         return CaseFileKeys(session, self.secret_box)
+
+    def plans(self, session: Session, actor: Actor) -> Plans:
+        """Escrows in parts, as this actor."""
+        return Plans(session, self.settings, actor, self.wallets(session))
 
     def wallets(self, session: Session) -> WalletIntegration:
         """Balances, addresses, locks, payouts."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from typing import Any
 
@@ -34,6 +36,23 @@ from webapp.services.wallet_integration import WalletIntegration
 MAX_UNPAID_PER_DAY = 100
 
 
+@dataclass(frozen=True, slots=True)
+class ReadTerms:
+    """Terms that passed every check, with the rules of the service that they order, if there is one."""
+
+    terms: NewEscrow
+    order: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class PartOf:
+    """Which part of which plan an escrow is."""
+
+    plan_id: uuid.UUID
+    part_number: int
+    part_title: str
+
+
 class EscrowCreation:
     """Makes escrows for one actor."""
 
@@ -53,33 +72,45 @@ class EscrowCreation:
 
     def create(self, payer_wallet_id: int, **terms: Any) -> Escrow:
         """`terms` are those of `TermsReader.read`. See `EscrowManager.create_escrow`."""
+        self.require_right(payer_wallet_id)
+        with unit_of_work(self._session):
+            return self.make(self.read(payer_wallet_id, **terms))
+
+    def require_right(self, payer_wallet_id: int) -> None:
+        """Raise PermissionDeniedError unless the actor may spend from the payer's wallet."""
         self._actor.require_scope(Scope.ESCROW_CREATE)
         if not self._actor.is_program and payer_wallet_id not in self._actor.wallet_ids:
             raise PermissionDeniedError(said("you may not spend from the payer's wallet"))
-        with unit_of_work(self._session):
-            service = ordered_service(self._session, terms)
-            terms = with_usual_deadline(service, self._settings, terms)
-            read = TermsReader(self._session, self._settings).read(payer_wallet_id=payer_wallet_id, **terms)
-            order = order_document(service, self._settings, read.metadata)
-            escrow = self._new_row(read, order)
-            self._keys.spend(self._actor, escrow.amount)
-            if read.funding.is_by_deposit:
-                self._give_address(escrow)
-            else:
-                self._wallets.lock_funds(escrow.id, escrow.payer_wallet_id, escrow.amount)
-            document = None
-            if read.own is not None:
-                document = as_document(read.own.terms)
-                self._keep_terms(escrow, document)
-            audit_trail.append(
-                self._session,
-                escrow.id,
-                "created",
-                self._actor.name,
-                amount=escrow.amount,
-                detail=creation_detail(escrow, document),
-                is_first=True,
-            )
+
+    def read(self, payer_wallet_id: int, **terms: Any) -> ReadTerms:
+        """What is asked for, checked; nothing is made yet. Raises ValidationError."""
+        service = ordered_service(self._session, terms)
+        terms = with_usual_deadline(service, self._settings, terms)
+        read = TermsReader(self._session, self._settings).read(payer_wallet_id=payer_wallet_id, **terms)
+        return ReadTerms(read, order_document(service, self._settings, read.metadata))
+
+    def make(self, asked: ReadTerms, part: PartOf | None = None) -> Escrow:
+        """The escrow with its money and the first event of its trail, in the caller's unit of work."""
+        read = asked.terms
+        escrow = self._new_row(read, asked.order, part)
+        self._keys.spend(self._actor, escrow.amount)
+        if read.funding.is_by_deposit:
+            self._give_address(escrow)
+        else:
+            self._wallets.lock_funds(escrow.id, escrow.payer_wallet_id, escrow.amount)
+        document = None
+        if read.own is not None:
+            document = as_document(read.own.terms)
+            self._keep_terms(escrow, document)
+        audit_trail.append(
+            self._session,
+            escrow.id,
+            "created",
+            self._actor.name,
+            amount=escrow.amount,
+            detail=creation_detail(escrow, document),
+            is_first=True,
+        )
         return escrow
 
     def _keep_terms(self, escrow: Escrow, document: dict[str, Any]) -> None:
@@ -93,7 +124,7 @@ class EscrowCreation:
             )
         )
 
-    def _new_row(self, terms: NewEscrow, order: dict[str, Any] | None) -> Escrow:
+    def _new_row(self, terms: NewEscrow, order: dict[str, Any] | None, part: PartOf | None) -> Escrow:
         basis_points = self._settings.escrow.fund_basis_points
         provider_amount, community_amount = split(terms.amount, basis_points)
         status = Status.PENDING if terms.funding.is_by_deposit else Status.ACTIVE
@@ -121,6 +152,7 @@ class EscrowCreation:
             has_own_terms=terms.own is not None,
             created_at=terms.created_at,
             updated_at=terms.created_at,
+            **(asdict(part) if part else {}),
         )
         self._session.add(escrow)
         self._session.flush()

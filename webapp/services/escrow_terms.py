@@ -274,6 +274,7 @@ def creation_detail(escrow: Escrow, own_terms: dict[str, Any] | None = None) -> 
         "verifier_key_id": escrow.verifier_key_id,
         "expected_result_hash": escrow.expected_result_hash,
         "expires_at": to_rfc3339(escrow.expires_at),
+        **({"plan_id": str(escrow.plan_id), "part_number": escrow.part_number} if escrow.plan_id else {}),
         **({"terms_hash": sha256_hex(own_terms)} if own_terms else {}),
         # Where the payer pays and is paid back is not for the provider, who reads this, too.
         **({"funding": DEPOSIT, "fund_by": to_rfc3339(escrow.fund_by)} if escrow.funding == DEPOSIT else {}),

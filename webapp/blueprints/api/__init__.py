@@ -16,6 +16,7 @@ from webapp.blueprints.api import (
     nodes,
     offers,
     payouts,
+    plans,
     services,
     wallets,
 )
@@ -29,6 +30,7 @@ BLUEPRINTS = (
     escrow_terms.bp,
     escrows.bp,
     offers.bp,
+    plans.bp,
     evidence.bp,
     wallets.bp,
     payouts.bp,

@@ -178,6 +178,9 @@ class EscrowDocument(Answer):
     refunded_amount: AmountOut | None = Field(
         description="What the payer got back of what was held; null while it is open"
     )
+    plan_id: str | None = Field(description="The plan that it is a part of; null for one of its own")
+    part_number: int | None = Field(description="Which part, from 1 on")
+    part_title: str | None
     payer_wallet_id: int
     provider_wallet_id: int
     service_name: str
