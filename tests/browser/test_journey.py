@@ -75,7 +75,7 @@ def _create_escrow(page: Page, wallet_number: str, has_script: bool) -> None:
     page.get_by_label("Amount").fill("100")
     page.get_by_role("button", name="Create the escrow").click()
     expect(page.get_by_role("heading", name="image_upscaler_v1")).to_be_visible()
-    expect(page.get_by_role("status")).to_contain_text("The escrow is created")
+    expect(page.locator("#messages")).to_contain_text("The escrow is created")
     expect(money(page, "95.00000000")).to_be_visible()
     expect(money(page, "5.00000000")).to_be_visible()
 
