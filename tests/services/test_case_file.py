@@ -11,12 +11,14 @@ import pytest
 from sqlalchemy.orm import Session
 
 from tests.support.arrivals import credit_payment, see_payment, stock_addresses
+from tests.support.disputes import Court
 from tests.support.evidence import PDF, add, disputed, ended, picture
 from tests.support.money import credit
 from tests.support.people import Pair, make_escrow, make_key, make_pair, make_person, manager
 from webapp.config import Settings
 from webapp.domain.case_file.manifest import public_key_of
 from webapp.domain.case_file.verification import Verdict, verify
+from webapp.domain.disputes.rungs import Rung
 from webapp.domain.exceptions import NotFoundError
 from webapp.domain.roles import Actor
 from webapp.models import Escrow, Wallet
@@ -146,3 +148,46 @@ def test_a_damaged_file_is_named_and_keeps_nothing_else_from_its_reader(
     verdict = judged(session, services, data)
     assert verdict.is_good
     assert ["item 1" in doubt for doubt in verdict.doubts] == [True]
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_terms_of_its_own_stand_in_it_with_what_has_happened(
+    session: Session, services: Services, pair: Pair
+) -> None:
+    credit(session, pair.payer.wallet_id, "100")
+    terms = {
+        "release_when": {"all_of": [{"payer_approves": True}, {"before": {"hours": 5, "since": "creation"}}]},
+        "refund_when": {"after": {"hours": 5, "since": "creation"}},
+    }
+    escrow = make_escrow(session, services, pair, "100", terms=terms)
+    manager(session, services, pair.payer).terms.approve(escrow.id)
+    data = made(session, services, pair.provider.actor, escrow)
+    verdict = judged(session, services, data)
+    assert verdict.is_good, verdict.lines
+    told = case_of(data)["terms"]
+    assert set(told["document"]) >= {"release_when", "refund_when"}
+    assert [fact["kind"] for fact in told["facts"]] == ["payer_approves"]
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_votes_of_a_panel_stay_sealed_until_the_dispute_has_ended(
+    session: Session, services: Services
+) -> None:
+    court = Court(session, services)
+    escrow = court.escrow()
+    court.bring_to(Rung.PANEL, escrow)
+    panel = court.seated(escrow)
+    secret = "The hash is right, and I have tried it."
+    court.judge(panel[0]).vote(escrow.id, 9000, secret)
+
+    def decisions() -> list[tuple[str, int]]:
+        data = made(session, services, court.payer.actor, escrow)
+        assert judged(session, services, data).is_good
+        assert (secret.encode() in data) == (court.rung(escrow) == Rung.ENDED)
+        return [(each["seat"], each["share_basis_points"]) for each in case_of(data)["dispute"]["decisions"]]
+
+    assert decisions() == [("arbiter", 5000)]
+    for judge, share in zip(panel[1:], (9000, 1000), strict=True):
+        court.judge(judge).vote(escrow.id, share, secret)
+    assert court.rung(escrow) == Rung.ENDED
+    assert sorted(decisions()) == [("arbiter", 5000), ("panel", 1000), ("panel", 9000), ("panel", 9000)]

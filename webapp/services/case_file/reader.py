@@ -38,4 +38,4 @@ def _name(actor: Actor, parties: frozenset[Party]) -> str:
         return side
     if actor.role in (Role.OPERATOR, Role.ARBITER):
         return actor.role.value
-    return "verifier"
+    return "verifier" if Party.VERIFIER in parties else "witness"

@@ -20,6 +20,7 @@ from webapp.models import Escrow, EvidenceItem, JournalEntry, Posting, Settlemen
 from webapp.services import audit_trail
 from webapp.services.case_file.dispute import dispute_section
 from webapp.services.case_file.reader import CaseReader
+from webapp.services.case_file.terms import terms_section
 from webapp.services.evidence.book import of_escrow
 from webapp.services.evidence.documents import item_document
 from webapp.services.wallet_queries import list_payouts_of_escrow
@@ -174,6 +175,7 @@ def path_of(item: EvidenceItem) -> str | None:
 
 SECTIONS: dict[str, Section] = {
     "escrow": escrow_section,
+    "terms": terms_section,
     "audit_trail": trail_section,
     "ledger": ledger_section,
     "payouts": payouts_section,
