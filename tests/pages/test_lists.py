@@ -74,7 +74,7 @@ def test_nothing_found_says_what_was_looked_for_and_leads_back(payer: Browser) -
         "text=%3Cb%3E": "“&lt;b&gt;”",
         "status=disputed&side=provider": "Disputed, I provide",
         "service=none": "service none",
-        "created_from=2030-01-01&created_to=2030-01-02": "made from 2030-01-01 on, made up to 2030-01-02",
+        "created_from=2030-01-01&created_to=2030-01-02": "made from 1 Jan 2030 on, made up to 2 Jan 2030",
     }.items():
         page = payer.get(f"/escrows?{query}").text
         assert f"Looked for: {words}." in page

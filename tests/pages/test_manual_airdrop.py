@@ -89,7 +89,7 @@ def test_nodes_are_found_and_added_and_what_was_typed_stays(browser: Browser, ow
 
     added = browser.post(NEW, typed | {"step": "add", "found": ["gpu-2", "gpu-3"]})
     assert _textarea(added) == ["cpu-1", "gpu-2", "gpu-3"]
-    assert "1 node is added; 3 nodes are named now." in added.text
+    assert "1 node is added. 3 nodes are named now." in added.text
     assert _textarea(browser.post(NEW, typed | {"step": "add-all"})) == ["cpu-1", "gpu-2", "gpu-1", "gpu-3"]
 
     # The Enter key looks for what is new in the search, and otherwise tries what is named.

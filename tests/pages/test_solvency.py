@@ -36,7 +36,7 @@ def test_everybody_sees_what_is_owed_and_held_and_can_check_it(
         shown = browser.get("/solvency")
         assert shown.status_code == 200, name
         assert shown.text.count('value="1000.00000000"') >= 2
-        assert "100.00 %" in shown.text
+        assert "100.00\u00a0%" in shown.text
         assert statement.root_hash in shown.text
         assert statement.document["message"] in shown.text
         document = browser.get(f"/solvency/{statement.id}.json")

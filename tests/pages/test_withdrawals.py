@@ -76,7 +76,7 @@ def test_limits_and_approvals_are_said_before(payer: Browser) -> None:
 def test_who_pays_and_what_a_payout_waits_for_is_said(payer: Browser, pair: Pair, session, services) -> None:
     shown = _preview(payer, "50")
     assert "the community fund pays it" in shown
-    assert "2 more payouts are asked for, and in 10 minutes at the latest" in shown
+    assert "2 more payouts are asked for. At the latest it is in 10 minutes." in shown
 
     payout = services.wallets(session).payouts.withdraw(pair.payer.wallet_id, ADDRESS, Amount.parse(1))
     page = payer.get(f"/wallet/payouts/{payout.id}").text

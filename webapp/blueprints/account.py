@@ -7,12 +7,14 @@ from typing import Any
 
 from flask import Blueprint, Response, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from webapp.blueprints.forms.account import PasswordForm, PayoutAddressForm, SigningKeyForm
 from webapp.domain.exceptions import ValidationError
 from webapp.domain.money import Amount
 from webapp.domain.roles import Role, Scope
+from webapp.domain.said import said
 from webapp.extensions import limiter
 from webapp.models import Wallet
 from webapp.services.signing_keys import IssuedKey
@@ -28,7 +30,7 @@ from webapp.web.step_up import confirmed, has_second_factor
 
 bp = Blueprint("account", __name__, url_prefix="/account")
 
-WRONG_PASSWORDS = "10 per 15 minutes"
+WRONG_PASSWORDS = said("10 per 15 minutes")
 
 
 @bp.get("")
@@ -52,7 +54,9 @@ def change_payout_address(wallet_id: int) -> ResponseReturnValue:
             form.take_errors(error)
         else:
             message = (
-                "Earnings are paid out to the new address." if address else "Earnings stay in the balance."
+                _("Earnings are paid out to the new address.")
+                if address
+                else _("Earnings stay in the balance.")
             )
             return _done("account_wallets", message)
     return _page("account_wallets", 422, payout_forms={wallet_id: form})
@@ -79,7 +83,7 @@ def create_key() -> ResponseReturnValue:
 def revoke_key(key_id: str) -> ResponseReturnValue:
     """End a key at once."""
     services().signing_keys(db_session()).revoke(key_id, current_user.actor.wallet_ids)
-    return _done("account_keys", "The key is revoked; requests signed with it are refused.")
+    return _done("account_keys", _("The key is revoked; requests signed with it are refused."))
 
 
 @bp.post("/sessions/<row:session_id>/revoke")
@@ -87,7 +91,7 @@ def revoke_key(key_id: str) -> ResponseReturnValue:
 def revoke_session(session_id: int) -> ResponseReturnValue:
     """Log one browser out."""
     browser_sessions().revoke(current_user.user, session_id)
-    return _done("account_sessions", "That session is ended.")
+    return _done("account_sessions", _("That session is ended."))
 
 
 @bp.post("/sessions/revoke-others")
@@ -95,7 +99,7 @@ def revoke_session(session_id: int) -> ResponseReturnValue:
 def revoke_other_sessions() -> ResponseReturnValue:
     """Log every other browser out."""
     browser_sessions().revoke_all(current_user.user, except_id=current_user.session_id)
-    return _done("account_sessions", "All other sessions are ended.")
+    return _done("account_sessions", _("All other sessions are ended."))
 
 
 @bp.post("/password")
@@ -118,7 +122,7 @@ def change_password() -> ResponseReturnValue:
             browser_sessions().revoke_all(current_user.user, except_id=current_user.session_id)
             return _done(
                 "account_password",
-                "Your password is changed, and all other sessions are ended.",
+                _("Your password is changed, and all other sessions are ended."),
                 is_empty=True,
             )
     return _page("account_password", 422, password_form=form)

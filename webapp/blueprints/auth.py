@@ -129,7 +129,7 @@ def register() -> ResponseReturnValue:
             form.take_errors(error)
         else:
             open_session(user)
-            return done(home_url(), message="Welcome. Your account and its wallet are ready.")
+            return done(home_url(), message=_("Welcome. Your account and its wallet are ready."))
     return render("auth/register", status=422, form=form)
 
 
@@ -138,4 +138,4 @@ def register() -> ResponseReturnValue:
 def log_out() -> ResponseReturnValue:
     """End the session. Whoever is logged out already is simply there."""
     end_session()
-    return done("/login", message="You are logged out.")
+    return done("/login", message=_("You are logged out."))

@@ -6,12 +6,14 @@ from typing import Any
 
 from flask import Blueprint, Response, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from webapp.blueprints.forms.catalogue import ChangeServiceForm, NewServiceForm, ServiceSearchForm
 from webapp.domain.exceptions import NotFoundError, ValidationError
 from webapp.domain.result_rules.kinds import Kind
 from webapp.domain.result_rules.words import NAMES, rules_in_words
+from webapp.domain.said import said
 from webapp.models import CatalogueService
 from webapp.services.catalogue import Catalogue, ServiceFilter
 from webapp.services.wallet_ownership import list_wallets
@@ -48,8 +50,8 @@ def index() -> ResponseReturnValue:
         kind_names=NAMES,
         provider_name=_provider_name,
         whose_tabs=[
-            ("All services", address(mine=None), not is_mine),
-            ("My services", address(mine="yes"), is_mine),
+            (_("All services"), address(mine=None), not is_mine),
+            (_("My services"), address(mine="yes"), is_mine),
         ],
         is_mine=is_mine,
         is_filtered=bool(form.text.data or form.kind.data),
@@ -79,7 +81,7 @@ def offer() -> ResponseReturnValue:
         except ValidationError as error:
             form.take_errors(error)
         else:
-            return done(_show_url(service.id), message="The service is offered.")
+            return done(_show_url(service.id), message=_("The service is offered."))
     return _new_page(form, 422)
 
 
@@ -102,7 +104,7 @@ def change(service_id: int) -> ResponseReturnValue:
         except ValidationError as error:
             form.take_errors(error)
         else:
-            return _after(service_id, "The service is changed. Orders keep what they were made with.")
+            return _after(service_id, _("The service is changed. Orders keep what they were made with."))
     return _page(service_id, 422, form)
 
 
@@ -112,7 +114,7 @@ def retire(service_id: int) -> ResponseReturnValue:
     """Offer it no longer."""
     _own(service_id)
     _catalogue().change(current_user.actor, service_id, is_active=False)
-    return _after(service_id, "The service is retired. Orders that were made go on.")
+    return _after(service_id, _("The service is retired. Orders that were made go on."))
 
 
 @bp.post("/<int:service_id>/resume")
@@ -121,7 +123,7 @@ def resume(service_id: int) -> ResponseReturnValue:
     """Offer a retired one again."""
     _own(service_id)
     _catalogue().change(current_user.actor, service_id, is_active=True)
-    return _after(service_id, "The service is offered again.")
+    return _after(service_id, _("The service is offered again."))
 
 
 def _catalogue() -> Catalogue:
@@ -132,7 +134,7 @@ def _own(service_id: int) -> CatalogueService:
     """The reader's own service. Somebody else's is not there to be changed."""
     service = _catalogue().get(current_user.actor, service_id)
     if service.provider_wallet_id not in current_user.actor.wallet_ids:
-        raise NotFoundError("there is no such service of yours")
+        raise NotFoundError(said("there is no such service of yours"))
     return service
 
 

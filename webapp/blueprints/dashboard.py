@@ -10,6 +10,7 @@ from flask_login import current_user
 
 from webapp.domain.clock import utcnow
 from webapp.domain.roles import Role
+from webapp.domain.said import said
 from webapp.models import Wallet
 from webapp.services import chain_reach, escrow_desk, operations_overview, wallet_queries, wallet_statement
 from webapp.services.disputes import lists as dispute_lists
@@ -55,10 +56,10 @@ def show() -> ResponseReturnValue:
 
 
 _LEADS = {
-    Role.PAYER: "What waits for you, what you hold, and what moved.",
-    Role.PROVIDER: "What waits for you, what you earned, and what moved.",
-    Role.OPERATOR: "The state of the service, and of your own wallet.",
-    Role.ARBITER: "The disputes that wait for a ruling, and your own wallet.",
+    Role.PAYER: said("What waits for you, what you hold, and what moved."),
+    Role.PROVIDER: said("What waits for you, what you earned, and what moved."),
+    Role.OPERATOR: said("The state of the service, and of your own wallet."),
+    Role.ARBITER: said("The disputes that wait for a ruling, and your own wallet."),
 }
 
 

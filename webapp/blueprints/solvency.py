@@ -13,6 +13,7 @@ from flask_login import current_user
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import NotFoundError
 from webapp.domain.money import Amount
+from webapp.domain.said import said
 from webapp.models import SolvencyStatement
 from webapp.services.solvency import proofs, statements
 from webapp.web.current import db_session, services
@@ -99,7 +100,7 @@ def _own_wallet(named: str) -> int:
     """The wallet that is asked for. Raises NotFoundError unless it is the reader's."""
     own = current_user.actor.wallet_ids
     if not named.isdecimal() or len(named) > 18 or int(named) not in own:
-        raise NotFoundError("there is no such wallet, or it is not yours")
+        raise NotFoundError(said("there is no such wallet, or it is not yours"))
     return int(named)
 
 

@@ -9,6 +9,7 @@ from flask import Response, request, url_for
 from webapp.blueprints.forms.lists import PeriodForm
 from webapp.domain.exceptions import ValidationError
 from webapp.domain.money import Amount
+from webapp.domain.said import said
 from webapp.services import wallet_statement
 from webapp.services.wallet_statement import ALL_TIMES, Period, StatementLine
 from webapp.web.current import db_session
@@ -52,7 +53,7 @@ def whole_statement(wallet_id: int, form: str) -> Response:
     asked, period = _asked()
     if period is None:
         wrong = {name: str(errors[0]) for name, errors in asked.errors.items() if name}
-        raise ValidationError("these days cannot be understood", fields=wrong)
+        raise ValidationError(said("these days cannot be understood"), fields=wrong)
     rows = (_row(line) for line in wallet_statement.every_line(db_session(), wallet_id, period))
     return whole_file(form, f"duxos-statement-{wallet_id}", COLUMNS, rows)
 

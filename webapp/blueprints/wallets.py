@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Blueprint, Response, flash, render_template, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from webapp.blueprints.address_book import book
@@ -21,6 +22,7 @@ from webapp.domain.exceptions import (
     ValidationError,
 )
 from webapp.domain.money import Amount
+from webapp.domain.said import said
 from webapp.models import Payout
 from webapp.services import chain_reach, wallet_queries
 from webapp.services.chain_reach import ChainReach
@@ -67,7 +69,7 @@ def statement() -> ResponseReturnValue:
     return statement_page(_wallet_id())
 
 
-@bp.get("/statement.<any(csv, json):form>")
+@bp.get(said("/statement.<any(csv, json):form>"))
 @signed_in
 def statement_file(form: str) -> ResponseReturnValue:
     """The whole statement of the days that are asked for, to take away."""
@@ -87,18 +89,18 @@ def withdraw() -> ResponseReturnValue:
         try:
             location = press_once(lambda: _payout_url(_withdraw(wallet_id, form).id))
         except InsufficientFundsError:
-            form.amount.errors = [*form.amount.errors, "Is more than you have available"]
+            form.amount.errors = [*form.amount.errors, _("Is more than you have available")]
         except FrozenWalletError as error:
             form.take_errors(error)
         except ValidationError as error:
             form.take_errors(error)
         else:
             asked = _own_payout(uuid.UUID(location.rpartition("/")[2]))
-            return done(location, message=_WITHDRAWN.get(asked.status, "The withdrawal is queued."))
+            return done(location, message=_WITHDRAWN.get(asked.status, _("The withdrawal is queued.")))
     return _page(wallet_id, "withdraw_form", 422, withdraw_form=form)
 
 
-_WITHDRAWN = {"awaiting_approval": "The withdrawal waits until an operator approves it."}
+_WITHDRAWN = {"awaiting_approval": said("The withdrawal waits until an operator approves it.")}
 
 
 @bp.get("/withdraw/preview")
@@ -146,7 +148,7 @@ def redirect_payout(payout_id: uuid.UUID) -> ResponseReturnValue:
     except ValidationError as error:
         form.take_errors(error)
         return _payout_page(_own_payout(payout_id), 422, redirect_form=form)
-    message = "The payout goes to the new address."
+    message = _("The payout goes to the new address.")
     return done(location, "payout_status", message=message, **_payout_context(_own_payout(payout_id)))
 
 
@@ -159,12 +161,12 @@ def cancel_payout(payout_id: uuid.UUID) -> ResponseReturnValue:
         location = press_once(lambda: _payout_url(_cancel(payout_id).id))
     except PayoutStateError:
         return _too_late(payout_id)
-    message = "The payout is cancelled; its money is back in your balance."
+    message = _("The payout is cancelled; its money is back in your balance.")
     return done(location, "payout_status", message=message, **_payout_context(_own_payout(payout_id)))
 
 
 def _too_late(payout_id: uuid.UUID) -> Response:
-    flash("Nothing was changed: the payout is on its way already.", "warning")
+    flash(_("Nothing was changed: the payout is on its way already."), "warning")
     return _payout_page(_own_payout(payout_id), 409)
 
 
@@ -175,7 +177,7 @@ def _wallet_id() -> int:
     if not named and own:
         return own[0]
     if not named.isdecimal() or len(named) > 18 or int(named) not in own:
-        raise NotFoundError("there is no such wallet, or it is not yours")
+        raise NotFoundError(said("there is no such wallet, or it is not yours"))
     return int(named)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from flask import Response
+from flask_babel import gettext as _
 
 from webapp.domain.airdrops import Refusal, decide, published
 from webapp.domain.pagination import Page, decode_cursor, row_id
@@ -56,12 +57,16 @@ def outcome_of(document: str, snapshot_hash: str) -> Outcome:
 def where_it_went(line: RecipientLine) -> str:
     """Where a share is, in words."""
     if line.status == "failed":
-        return "nowhere: the fund keeps it"
+        return _("nowhere: the fund keeps it")
     if line.status == "credited":
-        return "into its balance" if line.pay_to == "balance" else "into its balance instead of its address"
+        return (
+            _("into its balance")
+            if line.pay_to == "balance"
+            else _("into its balance instead of its address")
+        )
     if line.status == "chosen" and line.pay_to == "balance":
-        return "to its balance"
-    return "to its address"
+        return _("to its balance")
+    return _("to its address")
 
 
 def snapshot_response(document: str, snapshot_hash: str) -> Response:

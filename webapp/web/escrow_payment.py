@@ -6,12 +6,14 @@ import hashlib
 from dataclasses import dataclass
 from datetime import datetime
 
+from flask_babel import gettext as _
 from markupsafe import Markup
 
 from webapp.config import WalletSettings
 from webapp.domain.clock import utcnow
 from webapp.domain.escrow_states import Terms
 from webapp.domain.money import Amount
+from webapp.domain.said import said
 from webapp.models import Deposit, Escrow
 from webapp.services.deposits.depth import confirmations_needed
 from webapp.services.escrow_payments import UNJUDGED, PaymentRequest, Payments, request_of
@@ -83,7 +85,10 @@ def _arrival(escrow: Escrow, deposit: Deposit, needed: int) -> Arrival:
     look, note, meter = deposit.disposition, _NOTES.get(deposit.disposition, ""), None
     if deposit.disposition == "over":
         surplus = money(deposit.amount - deposit.held_amount)
-        note = f"It completed the amount; {surplus} more than that went back to you."
+        note = _(
+            "It completed the amount; %(surplus)s more than that went back to you.",
+            surplus=surplus,
+        )
     if deposit.status != "credited":
         look = deposit.status if deposit.confirmations >= 0 else "replaced"
         note, meter = _waiting(escrow, deposit), None
@@ -93,19 +98,19 @@ def _arrival(escrow: Escrow, deposit: Deposit, needed: int) -> Arrival:
 
 
 _NOTES = {
-    "part": "It counts; the rest was still missing.",
-    "exact": "It completed the amount.",
-    "double": "The amount was there already, so all of it went back to you.",
-    "late": "It came after the time or the end of the escrow, so all of it went back to you.",
+    "part": said("It counts; the rest was still missing."),
+    "exact": said("It completed the amount."),
+    "double": said("The amount was there already, so all of it went back to you."),
+    "late": said("It came after the time or the end of the escrow, so all of it went back to you."),
 }
 
 
 def _waiting(escrow: Escrow, deposit: Deposit) -> str:
     if deposit.confirmations < 0:
-        return "Another transaction took its place; it counts for nothing."
+        return _("Another transaction took its place; it counts for nothing.")
     if deposit.disposition != UNJUDGED:
-        return "The chain undid it. What it had brought is taken back until it returns."
+        return _("The chain undid it. What it had brought is taken back until it returns.")
     is_late = escrow.fund_by is not None and deposit.first_seen_at > escrow.fund_by
     if escrow.status != "pending" or is_late:
-        return "It is not needed any more and goes back to you when it is confirmed."
-    return "It counts when it is confirmed."
+        return _("It is not needed any more and goes back to you when it is confirmed.")
+    return _("It counts when it is confirmed.")

@@ -32,6 +32,7 @@ from webapp.web.formats import (
     span,
 )
 from webapp.web.kept_names import kept_title, kept_word
+from webapp.web.language import translated
 from webapp.web.states import state_look
 
 SHORT_ID_LENGTH = 16
@@ -87,7 +88,7 @@ def _time(when: datetime, text: str) -> Markup:
 def first_error(errors: Iterable[Any]) -> str:
     """The first message of a field's errors, which for a list field are lists themselves."""
     first = next(iter(errors))
-    return first_error(first) if isinstance(first, list | tuple) else str(first)
+    return first_error(first) if isinstance(first, list | tuple) else str(translated(first))
 
 
 def field_attributes(

@@ -10,9 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
 from webapp.domain.money import BASE_UNITS_PER_FLOP, Amount
 from webapp.models import Airdrop, CommunityFund
-from webapp.web.formats import money
+from webapp.web.formats import day, day_and_time, day_of_year, decimal, money, number
 
 WIDTH, HEIGHT = 1000, 260
 # Where there are few bars, they are no wider than this.
@@ -84,9 +87,16 @@ def balance_chart(points: Sequence[Point]) -> BalanceChart | None:
         threshold=_line(places, [point.threshold for point in points], top),
         scale=_scale(top),
         times=_times(first, last),
-        description=f"From {first:%d %b %Y, %H:%M} to {last:%d %b %Y, %H:%M} UTC the fund held between "
-        f"{money(min(balances))} and {money(max(balances))}; it holds {money(balances[-1])} now. "
-        f"The threshold is {money(points[-1].threshold)}.",
+        description=_(
+            "From %(first)s to %(last)s UTC the fund held between %(least)s and %(most)s; it holds %(now)s now. "
+            "The threshold is %(threshold)s.",
+            first=day_and_time(first),
+            last=day_and_time(last),
+            least=money(min(balances)),
+            most=money(max(balances)),
+            now=money(balances[-1]),
+            threshold=money(points[-1].threshold),
+        ),
     )
 
 
@@ -98,20 +108,23 @@ def airdrop_chart(airdrops: Sequence[Airdrop]) -> AirdropChart | None:
     slot = WIDTH // len(airdrops)
     shown = list(reversed(airdrops))
     return AirdropChart(
-        bars=tuple(_bar(each, number * slot, slot, top) for number, each in enumerate(shown)),
+        bars=tuple(_bar(each, place * slot, slot, top) for place, each in enumerate(shown)),
         scale=_scale(top),
         times=_times(shown[0].taken_at, shown[-1].taken_at),
-        description=f"The last {len(shown)} airdrops, the newest on the right: the largest gave "
-        f"{money(max(each.total for each in shown))}, the newest {money(shown[-1].total)}."
-        if len(shown) > 1
-        else f"One airdrop, which gave {money(shown[0].total)}.",
+        description=ngettext(
+            "One airdrop, which gave %(newest)s.",
+            "The last %(num)d airdrops, the newest on the right: the largest gave %(most)s, the newest %(newest)s.",
+            len(shown),
+            most=money(max(each.total for each in shown)),
+            newest=money(shown[-1].total),
+        ),
     )
 
 
 def short_amount(amount: Amount) -> str:
     """An amount at a chart's edge, without the zeros that say nothing: `1,200`, `2.5`."""
     whole, decimals = str(amount).split(".")
-    return f"{int(whole):,}.{decimals}".rstrip("0").rstrip(".")
+    return number(int(whole)) + decimal(f".{decimals}".rstrip("0").rstrip("."))
 
 
 def _bar(airdrop: Airdrop, left: int, slot: int, top: Amount) -> Bar:
@@ -124,7 +137,12 @@ def _bar(airdrop: Airdrop, left: int, slot: int, top: Amount) -> Bar:
         width=width,
         height=height,
         kind=airdrop.kind,
-        title=f"Airdrop {airdrop.number}, {airdrop.taken_at:%d %b %Y}: {money(airdrop.total)}",
+        title=_(
+            "Airdrop %(number)s, %(day)s: %(amount)s",
+            number=airdrop.number,
+            day=day(airdrop.taken_at),
+            amount=money(airdrop.total),
+        ),
     )
 
 
@@ -148,9 +166,10 @@ def _scale(top: Amount) -> tuple[str, ...]:
 
 def _times(first: datetime, last: datetime) -> tuple[str, ...]:
     if first == last:
-        return (f"{first:%d %b %Y}",)
-    shape = "%d %b %Y" if last - first >= timedelta(days=2) else "%d %b, %H:%M"
-    return f"{first:{shape}}", f"{last:{shape}}"
+        return (day(first),)
+    if last - first >= timedelta(days=2):
+        return day(first), day(last)
+    return tuple(f"{day_of_year(each)}, {each:%H:%M}" for each in (first, last))
 
 
 def _round_up(largest: Amount) -> Amount:

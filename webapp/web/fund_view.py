@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from markupsafe import Markup
+from flask_babel import gettext as _
+from markupsafe import Markup, escape
 
 from webapp.domain.clock import utcnow
 from webapp.domain.fund_rules import FundRules
 from webapp.domain.money import Amount, split
+from webapp.domain.said import said
 from webapp.models import FundRuleChange
 from webapp.web.current import services
 from webapp.web.filters import moment
 from webapp.web.formats import duration, money, number, percent
+from webapp.web.language import recalled
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,40 +56,51 @@ class ChangeView:
 
 _WORDS: dict[str, tuple[str, str]] = {
     "airdrop_threshold": (
-        "Threshold",
-        "The fund is given back when it holds at least this much, so that the shares are worth the network fees.",
+        said("Threshold"),
+        said(
+            "The fund is given back when it holds at least this much, so that the shares are "
+            "worth the network fees."
+        ),
     ),
     "airdrop_interval_hours": (
-        "Time between airdrops",
-        "From one automatic airdrop to the next passes at least this time.",
+        said("Time between airdrops"),
+        said("From one automatic airdrop to the next passes at least this time."),
     ),
-    "airdrop_shares": ("Shares", "How the fund is divided among the nodes that take part."),
+    "airdrop_shares": (said("Shares"), said("How the fund is divided among the nodes that take part.")),
     "min_airdrop_amount": (
-        "Least share",
-        "Nobody gets less: a smaller one would be used up by fees. When there are too many nodes for it, the last in "
-        "the order get nothing.",
+        said("Least share"),
+        said(
+            "Nobody gets less: a smaller one would be used up by fees. When there are too many "
+            "nodes for it, the last in the order get nothing."
+        ),
     ),
-    "max_airdrop_nodes": ("Most nodes", "So many nodes get a share in one airdrop at the most."),
+    "max_airdrop_nodes": (said("Most nodes"), said("So many nodes get a share in one airdrop at the most.")),
     "max_nodes_per_owner": (
-        "Nodes of one owner",
-        "So many nodes of one owner get a share at the most. More machines under one name earn no more.",
+        said("Nodes of one owner"),
+        said(
+            "So many nodes of one owner get a share at the most. More machines under one name earn no more."
+        ),
     ),
     "waiting_period_hours": (
-        "Waiting period",
-        "A node must have been registered for so long. Whoever is thrown out cannot come back at once.",
+        said("Waiting period"),
+        said("A node must have been registered for so long. Whoever is thrown out cannot come back at once."),
     ),
     "min_settled_escrows": (
         "Work: escrows",
-        "So many escrows of others must have been released for the node\u2019s work. Being online costs nothing, "
-        "so it counts for nothing by itself.",
+        said(
+            "So many escrows of others must have been released for the node’s work. Being online "
+            "costs nothing, so it counts for nothing by itself."
+        ),
     ),
     "min_settled_amount": (
         "Work: amount",
-        "So much must these escrows have held together. Paying oneself costs the fund\u2019s part each time.",
+        said(
+            "So much must these escrows have held together. Paying oneself costs the fund’s part each time."
+        ),
     ),
-    "settled_within_days": ("Work: how recent", "Older work does not count."),
+    "settled_within_days": (said("Work: how recent"), said("Older work does not count.")),
 }
-_SHARES = {"equal": "the same for every node", "reputation": "in proportion to reputation"}
+_SHARES = {"equal": said("the same for every node"), "reputation": said("in proportion to reputation")}
 
 
 def is_fund_public() -> bool:
@@ -147,15 +161,21 @@ def waits_for(fund: dict[str, Any]) -> Markup:
     next_at = fund["next_airdrop_at"]
     is_early = next_at is not None and next_at > utcnow()
     if fund["is_airdrop_under_way"]:
-        return Markup("An airdrop is under way: its snapshot is taken, and the shares are about to be given.")
+        return escape(
+            _("An airdrop is under way: its snapshot is taken, and the shares are about to be given.")
+        )
     if fund["is_airdrop_due"]:
         if fund["blocked_reason"]:
-            return Markup("It is due, and waits: {}.").format(fund["blocked_reason"].rstrip("."))
-        return Markup("It is due: the service gives it with its next round.")
+            reason = recalled(fund["blocked_reason"]).rstrip(".")
+            return escape(_("It is due, and waits: %(reason)s.", reason=reason))
+        return escape(_("It is due: the service gives it with its next round."))
     if not fund["next_airdrop_trigger"]:
-        return Markup("The threshold is reached. It waits until {}.").format(moment(next_at))
-    words = Markup("{} more, and it is given back").format(money(fund["next_airdrop_trigger"]))
-    return words + (Markup(", but not before {}.").format(moment(next_at)) if is_early else Markup("."))
+        return escape(_("The threshold is reached. It waits until %(moment)s.")) % {"moment": moment(next_at)}
+    missing = money(fund["next_airdrop_trigger"])
+    if is_early:
+        words = escape(_("%(amount)s more, and it is given back, but not before %(moment)s."))
+        return words % {"amount": missing, "moment": moment(next_at)}
+    return escape(_("%(amount)s more, and it is given back.", amount=missing))
 
 
 def how_it_works(rules: FundRules) -> dict[str, Any]:

@@ -22,6 +22,8 @@ from flask import (
     request,
 )
 
+from webapp.web.language import translated
+
 # 422 and 409 bring a fresh partial. Other refusals speak in the live region. A 5xx replaces nothing: site.js says so.
 CONFIG = json.dumps(
     {
@@ -67,7 +69,7 @@ def done(
     `message` is a sentence on what was done; it is shown either way.
     """
     if message:
-        flash(message, category)
+        flash(translated(message), category)
     if not is_htmx():
         return make_response(redirect(location, code=303))
     if partial:

@@ -9,6 +9,7 @@ from flask.json.provider import DefaultJSONProvider
 
 from webapp.domain.exact_json import read_json
 from webapp.domain.exceptions import ValidationError
+from webapp.domain.said import said
 
 
 class ExactJsonProvider(DefaultJSONProvider):
@@ -37,4 +38,4 @@ def require_json_object() -> None:
     if request.method in {"GET", "HEAD", "OPTIONS"} or not request.get_data(cache=True):
         return
     if not isinstance(request.get_json(), dict):
-        raise ValidationError.of("body", "must be a JSON object")
+        raise ValidationError.of("body", said("must be a JSON object"))

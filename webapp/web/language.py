@@ -20,6 +20,7 @@ from babel.numbers import get_decimal_symbol
 from babel.support import NullTranslations
 from flask import Flask, Response, has_request_context, request, session
 from flask_babel import Babel, Domain, force_locale, get_locale, gettext
+from flask_babel.speaklater import LazyString
 from flask_login import current_user
 from jinja2 import pass_context
 from jinja2.runtime import Context
@@ -111,6 +112,11 @@ def translated(text: str) -> str:
         return text
     found = gettext(text.template)
     return found.format_map(_shown_values(text.values)) if text.values else found
+
+
+def lazily(text: str) -> LazyString:
+    """What was said, in the language of whoever it is shown to: for the labels of forms, which are made once."""
+    return LazyString(translated, text)
 
 
 def recalled(text: str | None) -> str:

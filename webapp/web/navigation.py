@@ -8,6 +8,7 @@ from flask import Flask, current_app, request, url_for
 from flask_login import current_user
 
 from webapp.domain.roles import Role
+from webapp.domain.said import said
 from webapp.web.current import services
 from webapp.web.fund_view import is_fund_public
 from webapp.web.guards import present_page
@@ -29,14 +30,14 @@ class Surface:
 
 
 SURFACES = (
-    Surface("Dashboard", "dashboard.show"),
-    Surface("Escrows", "escrows.index"),
+    Surface(said("Dashboard"), "dashboard.show"),
+    Surface(said("Escrows"), "escrows.index"),
     Surface("Services", "catalogue.index"),
-    Surface("Wallet", "wallets.show"),
-    Surface("Fund", "fund.show"),
-    Surface("Nodes", "nodes.index"),
-    Surface("Disputes", "disputes.index", STAFF),
-    Surface("Operations", "operations.show", frozenset({Role.OPERATOR})),
+    Surface(said("Wallet"), "wallets.show"),
+    Surface(said("Fund"), "fund.show"),
+    Surface(said("Nodes"), "nodes.index"),
+    Surface(said("Disputes"), "disputes.index", STAFF),
+    Surface(said("Operations"), "operations.show", frozenset({Role.OPERATOR})),
 )
 
 

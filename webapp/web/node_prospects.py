@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from flask_babel import gettext as _
+from flask_babel import ngettext
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
@@ -19,7 +21,6 @@ from webapp.services.node_directory import DirectoryNode, DirectoryUnreachableEr
 from webapp.services.nodes import reputation
 from webapp.services.nodes.views import NodeView
 from webapp.web.formats import duration, money, span
-from webapp.web.node_words import many
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,28 +92,34 @@ class _Adviser:
     def _advice(self, refusal: Refusal) -> str:
         match refusal:
             case Refusal.SUSPENDED:
-                return "Only an operator can change that."
+                return _("Only an operator can change that.")
             case Refusal.UNVERIFIED:
-                return "The first sign of life that it signs with its secret proves it."
+                return _("The first sign of life that it signs with its secret proves it.")
             case Refusal.OFFLINE:
                 return self._about_offline()
             case Refusal.NEW:
                 waits = duration(self._rules.waiting_period_hours)
-                return f"Time does it: a node waits for {waits} after its registration."
+                return _(
+                    "Time does it: a node waits for %(waits)s after its registration.",
+                    waits=waits,
+                )
             case Refusal.NO_SETTLED_WORK:
                 return self._about_work()
             case Refusal.NO_ADDRESS:
-                return (
-                    "Its airdrops are to go to the chain: give it an address, give its wallet a payout address, or "
-                    "let them go into the balance."
+                return _(
+                    "Its airdrops are to go to the chain: give it an address, give its wallet a payout "
+                    "address, or let them go into the balance."
                 )
         return ""
 
     def _about_offline(self) -> str:
         if self._settings.nodes.directory_url:
-            return "The DuxNet registry has to know it and list it as active."
+            return _("The DuxNet registry has to know it and list it as active.")
         window = span(self._settings.nodes.offline_after_seconds)
-        return f"Start it, and see that its signs of life arrive: without one for {window} a node is offline."
+        return _(
+            "Start it, and see that its signs of life arrive: without one for %(window)s a node is offline.",
+            window=window,
+        )
 
     def _about_work(self) -> str:
         rules, node_id = self._rules, self._view.node.id
@@ -120,9 +127,18 @@ class _Adviser:
             node_id, reputation.Work(0, ZERO)
         )
         least = self._settings.nodes.counted_from_amount
-        small = f" Escrows below {money(least)} do not count." if least else ""
-        return (
-            f"Within {many(rules.settled_within_days, 'day')}, other people must have released at least "
-            f"{many(rules.min_settled_escrows, 'escrow')} for its work, holding {money(rules.min_settled_amount)} "
-            f"together. So far: {done.escrows}, holding {money(done.amount)}.{small}"
-        )
+        lines = [
+            ngettext(
+                "Within %(window)s, other people must have released at least %(num)d escrow for its work, holding "
+                "%(amount)s.",
+                "Within %(window)s, other people must have released at least %(num)d escrows for its work, holding "
+                "%(amount)s together.",
+                rules.min_settled_escrows,
+                window=duration(24 * rules.settled_within_days),
+                amount=money(rules.min_settled_amount),
+            ),
+            _("So far: %(count)s, holding %(amount)s.", count=done.escrows, amount=money(done.amount)),
+        ]
+        if least:
+            lines.append(_("Escrows below %(least)s do not count.", least=money(least)))
+        return " ".join(lines)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from flask import request
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from webapp.config.sections import NodeSettings
@@ -23,7 +24,7 @@ from webapp.web.current import db_session, services
 from webapp.web.formats import duration
 from webapp.web.key_states import key_state
 from webapp.web.node_prospects import Listing, Prospects, prospects_of
-from webapp.web.node_words import Guide, many, reputation_words
+from webapp.web.node_words import Guide, reputation_words, tasks
 from webapp.web.states import state_look
 
 MOST_SHARES = 10
@@ -111,7 +112,11 @@ def row_of(view: NodeView, actor: Actor) -> NodeRow:
     node = view.node
     burden = ""
     if rights.may_see_private(actor, node) and view.load is not None and view.tasks_running is not None:
-        burden = f"load {_percent(view.load)}, {many(view.tasks_running, 'task')}"
+        burden = _(
+            "load %(load)s, %(tasks)s",
+            load=_percent(view.load),
+            tasks=tasks(view.tasks_running),
+        )
     return NodeRow(
         node_id=node.id,
         is_own=node.wallet_id in actor.wallet_ids,
@@ -158,7 +163,7 @@ def _owners_view(view: NodeView) -> OwnersView:
         wallet_address=view.wallet_address,
         status_reason=node.status_reason,
         load=_percent(view.load) if view.load is not None else None,
-        tasks=many(view.tasks_running or 0, "task"),
+        tasks=tasks(view.tasks_running or 0),
         overlap=duration(services().settings.nodes.secret_overlap_hours),
         keys=[(key, key_state(key)) for key in keys],
     )

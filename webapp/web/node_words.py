@@ -5,17 +5,20 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date
 
+from flask_babel import ngettext
+
 from webapp.domain.money import Amount
 from webapp.domain.reputation import DISPUTE_LOST, LATE, NEUTRAL, PRIOR, REFUNDED, DayTally, score
+from webapp.domain.said import said
 
 # From which reputation on it is called what; the highest that is reached counts.
 _STEPS = (
-    (850, "very reliable"),
-    (650, "reliable"),
-    (NEUTRAL + 1, "a good start"),
-    (NEUTRAL, "unproven"),
-    (350, "mixed"),
-    (0, "unreliable"),
+    (850, said("very reliable")),
+    (650, said("reliable")),
+    (NEUTRAL + 1, said("a good start")),
+    (NEUTRAL, said("unproven")),
+    (350, said("mixed")),
+    (0, said("unreliable")),
 )
 
 
@@ -57,6 +60,6 @@ class Guide:
         return score([tally], day, self.half_life_days)
 
 
-def many(count: int, thing: str) -> str:
+def tasks(count: int) -> str:
     """`1 task`, `2 tasks`."""
-    return f"{count} {thing}{'' if count == 1 else 's'}"
+    return ngettext("%(num)d task", "%(num)d tasks", count)

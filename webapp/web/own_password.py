@@ -6,14 +6,16 @@ Guesses are counted over all views that ask for it, or for a code in its place.
 from __future__ import annotations
 
 from flask import g
+from flask_babel import gettext as _
 from flask_login import current_user
 from wtforms import Field
 
 from webapp.domain.exceptions import InvalidCredentialsError
+from webapp.domain.said import said
 from webapp.extensions import limiter
 from webapp.web.current import db_session, services
 
-WRONG_PASSWORDS = "10 per 15 minutes"
+WRONG_PASSWORDS = said("10 per 15 minutes")
 
 # For views that ask for it: whoever found an open browser has few guesses, over all of these views together.
 limits_guessing = limiter.shared_limit(
@@ -35,6 +37,6 @@ def is_own_password(field: Field) -> bool:
         services().identity(db_session()).authenticate(current_user.email, field.data or "")
     except InvalidCredentialsError:
         note_wrong_guess()
-        field.errors = [*field.errors, "This is not your password"]
+        field.errors = [*field.errors, _("This is not your password")]
         return False
     return True

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
+from flask_babel import gettext as _
+
 from webapp.domain.clock import utcnow
 from webapp.domain.payout_states import FINAL, OwnerAction, PayoutStatus, Turn, owner_may, state_of
 from webapp.models import ChainTransaction, Payout
@@ -22,6 +24,8 @@ from webapp.services.payouts.queue import WAITING
 from webapp.services.payouts.transactions import UNSETTLED
 from webapp.web.current import db_session, services
 from webapp.web.formats import money
+from webapp.web.language import recalled
+from webapp.web.parties import as_sentence
 from webapp.web.wallet_words import batch_sentence
 
 
@@ -97,7 +101,7 @@ def view_of(payout: Payout, *, is_for_operator: bool = False) -> PayoutView:
     is_confirmed = payout.status == PayoutStatus.CONFIRMED
     return PayoutView(
         found=found,
-        where=_where(found, seen, needed, "the" if is_for_operator else "your"),
+        where=_where(found, seen, needed, is_for_operator),
         obstacle=_obstacle(found, reach, is_for_operator),
         who=_who(found, is_for_operator),
         next_step=_next_step(found, needed, batching.outlook(session, settings.wallet)),
@@ -110,23 +114,36 @@ def view_of(payout: Payout, *, is_for_operator: bool = False) -> PayoutView:
     )
 
 
-def _where(found: Inspection, seen: int, needed: int, whose: str) -> str:
+def _where(found: Inspection, seen: int, needed: int, is_for_operator: bool) -> str:
     payout = found.payout
     match payout.status:
         case PayoutStatus.HELD:
-            return f"{_sentence(payout.reason)} It is not sent until an operator lets it go."
+            return _(
+                "%(reason)s It is not sent until an operator lets it go.",
+                reason=as_sentence(recalled(payout.reason)),
+            )
         case PayoutStatus.BROADCAST if seen:
-            return f"Its transaction is in a block, and has {seen} of {needed} confirmations."
+            return _(
+                "Its transaction is in a block, and has %(seen)s of %(needed)s confirmations.",
+                seen=seen,
+                needed=needed,
+            )
         case PayoutStatus.BROADCAST:
-            return "The network has its transaction; no block holds it yet."
+            return _("The network has its transaction; no block holds it yet.")
         case PayoutStatus.SIGNED | PayoutStatus.UNKNOWN if found.cancel or payout.is_return_requested:
-            return "An operator takes it back. First its transaction is made impossible, so that nothing is paid twice."
+            return _(
+                "An operator takes it back. First its transaction is made impossible, so that "
+                "nothing is paid twice."
+            )
         case PayoutStatus.UNKNOWN if is_in_question(payout):
-            return "Another transaction has spent its coins. An operator compares what that one has paid."
+            return _("Another transaction has spent its coins. An operator compares what that one has paid.")
         case PayoutStatus.CONFIRMED if payout.is_return_requested:
-            return "It has arrived and is final. It was to be taken back, and was faster."
+            return _("It has arrived and is final. It was to be taken back, and was faster.")
         case PayoutStatus.FAILED:
-            return f"Nothing was sent, and the money is back in {whose} balance: {payout.reason.rstrip('.')}."
+            reason = recalled(payout.reason).rstrip(".")
+            if is_for_operator:
+                return _("Nothing was sent, and the money is back in the balance: %(reason)s.", reason=reason)
+            return _("Nothing was sent, and the money is back in your balance: %(reason)s.", reason=reason)
     return state_of(payout.status).meaning
 
 
@@ -138,18 +155,20 @@ def _obstacle(found: Inspection, reach: ChainReach, is_for_operator: bool) -> st
         return ""
     if status in (PayoutStatus.QUEUED, PayoutStatus.CLAIMED, PayoutStatus.SIGNED):
         if found.halts:
+            if not is_for_operator:
+                return _("All payouts are halted at the moment.")
             causes = ", ".join(f"{halt.cause} ({halt.detail})" for halt in found.halts)
-            return f"All payouts are halted{f': {causes}' if is_for_operator else ' at the moment'}."
+            return _("All payouts are halted: %(causes)s.", causes=causes)
         if found.is_frozen:
-            return "The wallet is frozen: nothing leaves it until an operator has looked at it."
+            return _("The wallet is frozen: nothing leaves it until an operator has looked at it.")
     if not reach.is_open and state_of(status).turn is not Turn.OPERATOR:
-        return "The chain is out of reach; it goes on by itself when that is back."
+        return _("The chain is out of reach; it goes on by itself when that is back.")
     if status == PayoutStatus.QUEUED and payout.attempts and payout.reason != WAITING:
         if is_for_operator or payout.reason in (WAITS_FOR_MERGES, WAITS_FOR_FUND):
-            return f"So far it could not be sent: {_sentence(payout.reason)}"
-        return "So far it could not be sent; it is tried again by itself."
+            return _("So far it could not be sent: %(reason)s", reason=as_sentence(recalled(payout.reason)))
+        return _("So far it could not be sent; it is tried again by itself.")
     if status == PayoutStatus.UNKNOWN and is_for_operator and not payout.is_return_requested:
-        return _sentence(payout.reason)
+        return as_sentence(recalled(payout.reason))
     return ""
 
 
@@ -157,58 +176,65 @@ def _who(found: Inspection, is_for_operator: bool) -> str:
     turn = Turn.OPERATOR if is_in_question(found.payout) else state_of(found.payout.status).turn
     match turn:
         case Turn.OPERATOR:
-            return "You and the other operators" if is_for_operator else "An operator"
+            return _("You and the other operators") if is_for_operator else _("An operator")
         case Turn.NETWORK:
-            return "The network"
+            return _("The network")
         case Turn.WORKER:
-            return "This service, by itself"
-    return "Nobody"
+            return _("This service, by itself")
+    return _("Nobody")
 
 
 def _next_step(found: Inspection, needed: int, batch: Outlook) -> str:
     payout = found.payout
     if found.cancel is not None:
-        return (
-            f"When the transaction that makes it impossible has {needed} confirmations, the money is back in the "
-            "balance. Should this one arrive first after all, it counts as paid."
+        return _(
+            "When the transaction that makes it impossible has %(needed)s confirmations, the "
+            "money is back in the balance. Should this one arrive first after all, it counts as "
+            "paid.",
+            needed=needed,
         )
     match payout.status:
         case PayoutStatus.AWAITING_APPROVAL:
-            return "An operator approves it, and it is queued; or refuses it, and the money is back in the balance."
+            return _(
+                "An operator approves it, and it is queued; or refuses it, and the money is back in "
+                "the balance."
+            )
         case PayoutStatus.HELD:
-            return "An operator lets it go, and it is queued; or gives the money back to the balance."
+            return _("An operator lets it go, and it is queued; or gives the money back to the balance.")
         case PayoutStatus.QUEUED if payout.next_attempt_at > utcnow():
-            return "It is tried again in a moment, with the next batch."
+            return _("It is tried again in a moment, with the next batch.")
         case PayoutStatus.QUEUED:
             return batch_sentence(batch)
         case PayoutStatus.CLAIMED:
-            return "It is signed and sent, or goes back to the queue."
+            return _("It is signed and sent, or goes back to the queue.")
         case PayoutStatus.SIGNED:
-            return "The transaction is sent."
+            return _("The transaction is sent.")
         case PayoutStatus.BROADCAST:
-            return f"It is final after {needed} confirmations, about a minute each."
+            return _(
+                "It is final after %(needed)s confirmations, about a minute each.",
+                needed=needed,
+            )
         case PayoutStatus.UNKNOWN if is_in_question(payout):
-            return (
-                f"When the other transaction has {needed} confirmations, an operator says what it has paid: then it "
-                "counts as paid, is queued again, or the money goes back."
+            return _(
+                "When the other transaction has %(needed)s confirmations, an operator says what it "
+                "has paid: then it counts as paid, is queued again, or the money goes back.",
+                needed=needed,
             )
         case PayoutStatus.UNKNOWN:
-            return "The same transaction is sent again until the network has it; it cannot pay twice."
+            return _("The same transaction is sent again until the network has it; it cannot pay twice.")
     return ""
 
 
 def _own(transaction: ChainTransaction) -> OwnTransaction:
-    cost = f"It costs the community fund {money(transaction.fee)}."
+    cost = _("It costs the community fund %(fee)s.", fee=money(transaction.fee))
     if transaction.status == "replaced":
-        cost = "It came too late: the first transaction was faster. Its fee went back to the community fund."
+        cost = _(
+            "It came too late: the first transaction was faster. Its fee went back to the community fund."
+        )
     if transaction.kind == "fee_bump":
-        title = "Fee raised"
-        note = "A second transaction, whose fee pays for both."
+        title = _("Fee raised")
+        note = _("A second transaction, whose fee pays for both.")
     else:
-        title = "Being taken back" if transaction.status in UNSETTLED else "Taken back"
-        note = "A transaction that spends the same coin, so that the payout’s own can never confirm."
+        title = _("Being taken back") if transaction.status in UNSETTLED else _("Taken back")
+        note = _("A transaction that spends the same coin, so that the payout’s own can never confirm.")
     return OwnTransaction(title, f"{note} {cost}", transaction.txid, transaction.status)
-
-
-def _sentence(text: str) -> str:
-    return f"{text[:1].upper()}{text[1:].rstrip('.')}." if text else ""

@@ -15,6 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from webapp.domain.exceptions import AuthenticationError
 from webapp.domain.roles import Actor, Scope
+from webapp.domain.said import said
 from webapp.services.request_signing import ReceivedRequest, RequestSigning, SignedRequest
 from webapp.web.current import db_session, services
 from webapp.web.guards import Access, find_access, set_signed_request_guard
@@ -39,7 +40,7 @@ def current_actor() -> Actor:
     """The key that signed the present request. Raises AuthenticationError without one."""
     actor = find_actor()
     if actor is None:
-        raise AuthenticationError("the request is not signed")
+        raise AuthenticationError(said("the request is not signed"))
     return actor
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from webapp.domain.money import Amount
 from webapp.models import SolvencyStatement
+from webapp.web.formats import NO_BREAK_SPACE, decimal
 
 SHOWN_ADDRESSES = 50
 
@@ -78,7 +79,7 @@ def coverage(owed: int, held: int) -> str | None:
     if not owed:
         return None
     percent, hundredths = divmod(held * 10_000 // owed, 100)
-    return f"{percent}.{hundredths:02d} %"
+    return decimal(f"{percent}.{hundredths:02d}") + f"{NO_BREAK_SPACE}%"
 
 
 def _holdings(coins: list[dict[str, Any]], signatures: dict[str, str]) -> list[Holding]:

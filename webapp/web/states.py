@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from webapp.domain.said import said
+from webapp.web.language import translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,3 +89,8 @@ def state_look(status: str) -> Look:
     """The look of a state. A word that is not listed is shown as it is, without a tone."""
     word = str(status)
     return _LOOKS.get(word) or Look(word, word.replace("_", " ").capitalize(), "circle", "plain")
+
+
+def state_word(status: str) -> str:
+    """A state inside a sentence of the reader's language: `the escrow is released now`."""
+    return translated(state_look(status).label).lower()

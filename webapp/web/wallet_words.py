@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from flask_babel import gettext as _
+from flask_babel import ngettext
+
 from webapp.domain import accounts
 from webapp.domain.clock import utcnow
 from webapp.domain.money import Amount
@@ -31,17 +34,20 @@ class Line:
 
 
 _TITLES = {
-    "deposit_credit": ("Deposit", "arrived from the chain"),
-    "deposit_reverse": ("Deposit taken back", "the chain undid it"),
-    "deposit_recover": ("Loss made good", "for a deposit that was spent before the chain undid it"),
-    "escrow_create": ("Locked in an escrow", "from available to held"),
-    "escrow_refund": ("Refunded", "from held to available"),
-    "dispute_bond": ("Bond of a dispute", "from available to held"),
-    "dispute_bond_return": ("Bond given back", "from held to available"),
-    "dispute_bond_loss": ("Bond lost to the community fund", "the ruling gave you nothing"),
-    "payout_queue": ("Sent out", "to the chain"),
-    "payout_return": ("Payout returned", "it did not leave"),
-    "payout_missing": ("Part of a payout returned", "it was not paid"),
+    "deposit_credit": (said("Deposit"), said("arrived from the chain")),
+    "deposit_reverse": (said("Deposit taken back"), said("the chain undid it")),
+    "deposit_recover": (
+        said("Loss made good"),
+        said("for a deposit that was spent before the chain undid it"),
+    ),
+    "escrow_create": (said("Locked in an escrow"), said("from available to held")),
+    "escrow_refund": (said("Refunded"), said("from held to available")),
+    "dispute_bond": (said("Bond of a dispute"), said("from available to held")),
+    "dispute_bond_return": (said("Bond given back"), said("from held to available")),
+    "dispute_bond_loss": (said("Bond lost to the community fund"), said("the ruling gave you nothing")),
+    "payout_queue": (said("Sent out"), said("to the chain")),
+    "payout_return": (said("Payout returned"), said("it did not leave")),
+    "payout_missing": (said("Part of a payout returned"), said("it was not paid")),
 }
 
 
@@ -69,8 +75,8 @@ def _words(line: StatementLine) -> tuple[str, str]:
         return _words_of_release(line)
     if line.kind == "deposit_credit" and line.escrow_id:
         if line.available_change:
-            return "Sent to an escrow’s address", "from the chain to available"
-        return "Paid into an escrow", "from the chain to held"
+            return _("Sent to an escrow’s address"), _("from the chain to available")
+        return _("Paid into an escrow"), _("from the chain to held")
     return _TITLES.get(line.kind, (line.kind.replace("_", " ").capitalize(), ""))
 
 
@@ -80,11 +86,11 @@ def _words_of_release(line: StatementLine) -> tuple[str, str]:
     if line.available_change > 0 and line.kind == "escrow_resolve":
         return said("Earned"), said("your part of a divided escrow")
     if line.available_change > 0:
-        return "Earned", "released to you"
+        return _("Earned"), _("released to you")
     if line.counterpart == accounts.FUND:
-        return "The community fund’s share", "from what was held"
+        return _("The community fund’s share"), _("from what was held")
     part = accounts.wallet_part(line.counterpart)
-    return f"Paid to wallet {part[1]}" if part else "Paid", "from what was held"
+    return _("Paid to wallet %(number)s", number=part[1]) if part else _("Paid"), _("from what was held")
 
 
 def _direction(line: StatementLine) -> str | None:
@@ -96,11 +102,15 @@ def _direction(line: StatementLine) -> str | None:
 def batch_sentence(batch: Outlook) -> str:
     """When payouts leave, and what they wait for until then."""
     if not batch.missing:
-        return "It leaves with the next batch, within moments."
-    others = "another payout is" if batch.missing == 1 else f"{batch.missing} more payouts are"
+        return _("It leaves with the next batch, within moments.")
     minutes = max(1, -int((utcnow() - batch.at_latest).total_seconds() // 60))
-    length = "a minute" if minutes == 1 else f"{minutes} minutes"
-    return (
-        f"It leaves together with others, which costs less: as soon as {others} asked for, and in {length} at the "
-        "latest."
+    together = _("It leaves together with others, which costs less.")
+    others = ngettext(
+        "That is as soon as %(num)d more payout is asked for.",
+        "That is as soon as %(num)d more payouts are asked for.",
+        batch.missing,
     )
+    latest = ngettext(
+        "At the latest it is in %(num)d minute.", "At the latest it is in %(num)d minutes.", minutes
+    )
+    return f"{together} {others} {latest}"

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Response, render_template, request
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import current_user
 from werkzeug.datastructures import MultiDict
 
@@ -24,6 +25,7 @@ from webapp.domain.exceptions import (
 from webapp.domain.money import Amount, split
 from webapp.domain.result_rules.kinds import Kind
 from webapp.domain.result_rules.words import rules_in_words
+from webapp.domain.said import said
 from webapp.models import CatalogueService, Escrow
 from webapp.services.funding_terms import DEPOSIT
 from webapp.services.terms.repetition import repeated_terms
@@ -34,8 +36,8 @@ from webapp.web.guards import signed_in
 from webapp.web.htmx import done, render
 from webapp.web.presses import press_once
 
-_IS_LOCKED = "The escrow is created and its amount locked."
-_ASKS_FOR_PAYMENT = "The escrow is created. It begins when your payment has arrived."
+_IS_LOCKED = said("The escrow is created and its amount locked.")
+_ASKS_FOR_PAYMENT = said("The escrow is created. It begins when your payment has arrived.")
 
 
 @bp.get("/new")
@@ -134,8 +136,8 @@ def _ending(form: EscrowForm) -> dict[str, Any]:
 
 def _money_refusal(error: InsufficientFundsError | FrozenWalletError) -> str:
     if isinstance(error, FrozenWalletError):
-        return "Your wallet is frozen: nothing can leave it until an operator has looked at it"
-    return "Is more than you have available"
+        return _("Your wallet is frozen: nothing can leave it until an operator has looked at it")
+    return _("Is more than you have available")
 
 
 def _new_page(form: EscrowForm, status: int = 200, service: CatalogueService | None = None) -> Response:

@@ -14,6 +14,7 @@ from webapp.blueprints.escrows.page import show_page
 from webapp.blueprints.forms.evidence import EvidenceForm
 from webapp.domain.escrow_states import TERMINAL
 from webapp.domain.exceptions import EscrowStateError, NotFoundError, ValidationError
+from webapp.domain.said import said
 from webapp.services.evidence.book import EvidenceBook
 from webapp.web.body_sizes import takes_evidence
 from webapp.web.current import db_session, services
@@ -73,7 +74,7 @@ def evidence_list(escrow_id: uuid.UUID) -> ResponseReturnValue:
             status=204
         )  # An open page still asks for the empty list of a dispute that has just ended.
     if evidence is None:
-        raise NotFoundError("there is no such escrow, or it is not yours")
+        raise NotFoundError(said("there is no such escrow, or it is not yours"))
     return render("escrows/evidence", "escrow_evidence_list", escrow=escrow, evidence=evidence)
 
 

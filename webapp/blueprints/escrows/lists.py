@@ -11,6 +11,7 @@ from typing import Any
 
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from webapp.blueprints.escrows.blueprint import bp
@@ -18,14 +19,17 @@ from webapp.blueprints.forms.lists import EscrowSearchForm
 from webapp.domain.escrow_states import Party, Status
 from webapp.domain.exceptions import ValidationError
 from webapp.domain.roles import Role
+from webapp.domain.said import said
 from webapp.models import Escrow
 from webapp.services import escrow_queries
 from webapp.services.escrow_queries import Whose
 from webapp.services.escrow_search import OPEN, EscrowSearch, Sort
 from webapp.web.current import db_session
 from webapp.web.exports import Row, whole_file
+from webapp.web.formats import day
 from webapp.web.guards import signed_in
 from webapp.web.htmx import is_htmx, render
+from webapp.web.language import translated
 from webapp.web.parties import wallet_name
 from webapp.web.states import state_look
 
@@ -122,14 +126,14 @@ def index() -> ResponseReturnValue:
     return response
 
 
-@bp.get("/list.<any(csv, json):form>")
+@bp.get(said("/list.<any(csv, json):form>"))
 @signed_in
 def list_file(form: str) -> ResponseReturnValue:
     """All that is looked for, to take away."""
     asked = _asked()
     if asked.search is None:
         raise ValidationError(
-            "what is looked for cannot be understood",
+            said("what is looked for cannot be understood"),
             fields={name: str(errors[0]) for name, errors in asked.form.errors.items() if name},
         )
     rows = (_row(each) for each in escrow_queries.every_escrow(db_session(), asked.whose, asked.search))
@@ -143,7 +147,7 @@ def _row(escrow: Escrow) -> Row:
 def _asked() -> _Asked:
     status, side = (request.args.get(name) or None for name in ("status", "side"))
     if side not in (None, *SIDES):
-        raise ValidationError.of("side", "must be payer or provider")
+        raise ValidationError.of("side", said("must be payer or provider"))
     form = EscrowSearchForm(formdata=request.args)
     # What is settled has no deadline: the order by deadline is of those that are open, unless a state is asked for.
     if form.sort.data == Sort.DEADLINE and not status:
@@ -163,13 +167,13 @@ def _asked() -> _Asked:
 def _in_words(asked: _Asked) -> str:
     """What is looked for, for those who find nothing."""
     form = asked.form
-    words = [label for each, label in _status_tabs() if each and each == asked.status]
+    words = [translated(label) for each, label in _status_tabs() if each and each == asked.status]
     words += [label for each, label in _side_tabs() if each and each == asked.side]
     words += [f"“{form.text.data}”"] if form.text.data else []
-    words += [f"service {form.service.data}"] if form.service.data else []
-    words += [f"made from {form.created_from.data} on"] if form.created_from.data else []
-    words += [f"made up to {form.created_to.data}"] if form.created_to.data else []
-    return ", ".join(words) or "all, further than the last page"
+    words += [_("service %(name)s", name=form.service.data)] if form.service.data else []
+    words += [_("made from %(day)s on", day=day(form.created_from.data))] if form.created_from.data else []
+    words += [_("made up to %(day)s", day=day(form.created_to.data))] if form.created_to.data else []
+    return ", ".join(words) or _("all, further than the last page")
 
 
 def _whose(side: Party | None) -> Whose:
@@ -180,15 +184,15 @@ def _whose(side: Party | None) -> Whose:
 
 def _status_tabs() -> list[tuple[str | None, str]]:
     return [
-        (None, "All"),
-        (OPEN, "Open"),
+        (None, _("All")),
+        (OPEN, _("Open")),
         *((status.value, state_look(status.value).label) for status in SHOWN_STATUSES),
     ]
 
 
 def _side_tabs() -> list[tuple[str | None, str]]:
-    everything = "Everybody’s" if _is_staff() else "Both sides"
-    return [(None, everything), ("payer", "I pay"), ("provider", "I provide")]
+    everything = _("Everybody’s") if _is_staff() else _("Both sides")
+    return [(None, everything), ("payer", _("I pay")), ("provider", _("I provide"))]
 
 
 def _is_staff() -> bool:

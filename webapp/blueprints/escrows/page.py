@@ -28,6 +28,7 @@ from webapp.domain.exceptions import (
 from webapp.domain.result_rules.kinds import Kind
 from webapp.domain.result_rules.words import rules_in_words
 from webapp.domain.roles import Scope
+from webapp.domain.said import said
 from webapp.models import Escrow
 from webapp.services.escrow_manager import EscrowManager
 from webapp.services.result_inspection import Inspection, find_report, inspect_result
@@ -45,6 +46,7 @@ from webapp.web.language import translated
 from webapp.web.live import live
 from webapp.web.offer_view import offers_view
 from webapp.web.presses import press_once
+from webapp.web.states import state_word
 from webapp.web.terms_view import terms_view
 
 MADE_HERE = "Made to deliver in the browser"
@@ -74,7 +76,7 @@ def timeline(escrow_id: uuid.UUID) -> ResponseReturnValue:
         brings = {"brings_payment": brings_payment, "brings_terms": brings_terms}
         return render("escrows/show", "escrow_timeline", **brings, **context)
     if is_htmx():
-        flash(f"The escrow is {escrow.status} now.", "info")
+        flash(_("The escrow is %(status)s now.", status=state_word(escrow.status)), "info")
     response = show_page(escrow_id)
     response.headers["HX-Retarget"], response.headers["HX-Reswap"] = "#escrow-status", "outerHTML"
     return response
@@ -103,7 +105,7 @@ def deliver(escrow_id: uuid.UUID) -> ResponseReturnValue:
         signature = form.provider_signature.data or _sign(escrow, form, result_hash)
         escrows.deliver_escrow(escrow_id, result_hash, signature, inspection)
 
-    return act(escrow_id, "deliver_form", form, effect, "The result is delivered.", look)
+    return act(escrow_id, "deliver_form", form, effect, _("The result is delivered."), look)
 
 
 @bp.post("/<uuid:escrow_id>/release")
@@ -115,7 +117,7 @@ def release(escrow_id: uuid.UUID) -> ResponseReturnValue:
     def effect(escrows: EscrowManager, _escrow: Escrow) -> None:
         escrows.release_escrow(escrow_id, form.result_hash.data or None, form.provider_signature.data or None)
 
-    return act(escrow_id, "release_form", form, effect, "Released: the provider and the fund are paid.")
+    return act(escrow_id, "release_form", form, effect, _("Released: the provider and the fund are paid."))
 
 
 @bp.post("/<uuid:escrow_id>/refund")
@@ -128,7 +130,7 @@ def refund(escrow_id: uuid.UUID) -> ResponseReturnValue:
         escrows.refund_escrow(escrow_id, form.reason.data)
 
     was_pending = form.seen.data == Status.PENDING
-    message = "The escrow is cancelled." if was_pending else "Refunded: the payer has the money back."
+    message = _("The escrow is cancelled.") if was_pending else _("Refunded: the payer has the money back.")
     return act(escrow_id, "refund_form", form, effect, message)
 
 
@@ -141,7 +143,7 @@ def dispute(escrow_id: uuid.UUID) -> ResponseReturnValue:
     def effect(escrows: EscrowManager, _escrow: Escrow) -> None:
         escrows.dispute_escrow(escrow_id, form.reason.data)
 
-    message = "The other side is to answer now; the money stays where it is until it is decided."
+    message = _("The other side is to answer now; the money stays where it is until it is decided.")
     return act(escrow_id, "dispute_form", form, effect, message)
 
 
@@ -162,7 +164,7 @@ def act(
     def press() -> str:
         escrow = escrows.get_escrow(escrow_id)
         if form["seen"].data != escrow.status:
-            raise EscrowStateError("the escrow has moved on", current_status=escrow.status)
+            raise EscrowStateError(said("the escrow has moved on"), current_status=escrow.status)
         effect(escrows, escrow)
         return show_url(escrow_id)
 
@@ -172,7 +174,13 @@ def act(
         with settling_what_is_due():
             location = press_once(press)
     except EscrowStateError as error:
-        flash(f"Nothing was done: the escrow is {error.current_status} by now.", "warning")
+        flash(
+            _(
+                "Nothing was done: the escrow is %(status)s by now.",
+                status=state_word(error.current_status),
+            ),
+            "warning",
+        )
         return show_page(escrow_id, 409)
     except OfferStateError as error:
         flash(_("Nothing was done: %(why)s.", why=translated(error.detail)), "warning")
@@ -189,9 +197,11 @@ def _sign(escrow: Escrow, form: DeliverForm, result_hash: str) -> str:
         return ""  # Nobody signs for somebody else; delivering is refused for it.
     if not _signing_keys(escrow):
         if escrow.provider_node_id:
-            raise ValidationError.of("provider_signature", "is needed: the node has no key that works")
+            raise ValidationError.of("provider_signature", said("is needed: the node has no key that works"))
         if not form.make_key.data:
-            raise ValidationError.of("provider_signature", "is needed, unless a signing key is made for you")
+            raise ValidationError.of(
+                "provider_signature", said("is needed, unless a signing key is made for you")
+            )
         keys = services().signing_keys(db_session())
         keys.create(escrow.provider_wallet_id, [Scope.ESCROW_DELIVER.value], label=MADE_HERE)
     return (

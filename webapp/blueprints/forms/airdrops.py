@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
+from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import (
     Field,
@@ -24,9 +25,14 @@ from webapp.domain.money import Amount
 from webapp.domain.node_health import Health
 from webapp.services.nodes.registry import NodeFilter
 from webapp.web.forms import PageForm, readable_reason, stripped
+from webapp.web.language import lazily
+from webapp.web.node_view import health_label
 
 EACH, TOGETHER = "each", "together"
-HEALTHS = [SelectChoice("", "Any"), *(SelectChoice(each.value, each.value.capitalize()) for each in Health)]
+HEALTHS = [
+    SelectChoice("", _l("Any")),
+    *(SelectChoice(each.value, lazily(health_label(each))) for each in Health),
+]
 _BETWEEN_IDS = re.compile(r"[\s,;]+")
 
 
@@ -46,21 +52,23 @@ def _an_amount(_form: FlaskForm, field: Field) -> None:
 class AirdropForm(PageForm):
     """What is to be given. The fields for finding nodes decide nothing; `searched` is what was looked for last."""
 
-    text = SearchField("Node id", [Optional(), Length(max=64)], [_printable, stripped])
-    capability = SearchField("Can do", [Optional(), Length(max=64)], [_printable, stripped])
-    region = SearchField("Region", [Optional(), Length(max=32)], [_printable, stripped])
-    health = SelectField("Health", [Optional()], choices=HEALTHS, default="")
-    node_ids = TextAreaField("Who gets something", [DataRequired("Name at least one node")])
+    text = SearchField(_l("Node id"), [Optional(), Length(max=64)], [_printable, stripped])
+    capability = SearchField(_l("Can do"), [Optional(), Length(max=64)], [_printable, stripped])
+    region = SearchField(_l("Region"), [Optional(), Length(max=32)], [_printable, stripped])
+    health = SelectField(_l("Health"), [Optional()], choices=HEALTHS, default="")
+    node_ids = TextAreaField(_l("Who gets something"), [DataRequired(_l("Name at least one node"))])
     share = RadioField(
-        "The amount is",
+        _l("The amount is"),
         choices=[
-            SelectChoice(EACH, "for each node"),
-            SelectChoice(TOGETHER, "for all together, in equal parts"),
+            SelectChoice(EACH, _l("for each node")),
+            SelectChoice(TOGETHER, _l("for all together, in equal parts")),
         ],
         default=EACH,
     )
-    amount = StringField("Amount", [InputRequired("Enter an amount"), Length(max=32), _an_amount], [stripped])
-    reason = StringField("Reason", [Optional(), readable_reason], [stripped])
+    amount = StringField(
+        _l("Amount"), [InputRequired(_l("Enter an amount")), Length(max=32), _an_amount], [stripped]
+    )
+    reason = StringField(_l("Reason"), [Optional(), readable_reason], [stripped])
 
     SEARCH = ("text", "capability", "region", "health")
 
@@ -108,5 +116,5 @@ class AirdropForm(PageForm):
 class GiveForm(AirdropForm):
     """The same, agreed to: `shown` is the mark of what the dry run showed."""
 
-    password = PasswordField("Your password", [InputRequired("Enter your password"), Length(max=200)])
+    password = PasswordField(_l("Your password"), [InputRequired(_l("Enter your password")), Length(max=200)])
     shown = HiddenField()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flask_babel import lazy_gettext as _l
 from wtforms import EmailField, HiddenField, PasswordField, RadioField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import EqualTo, InputRequired, Length
@@ -13,9 +14,11 @@ from webapp.web.forms import PageForm, stripped
 OPEN_ROLES = [
     SelectChoice(
         Role.PAYER.value,
-        "I buy compute\nLock an amount for a task; release it when the result is right.",
+        _l("I buy compute\nLock an amount for a task; release it when the result is right."),
     ),
-    SelectChoice(Role.PROVIDER.value, "I run nodes\nDeliver results and get paid, on the chain if you like."),
+    SelectChoice(
+        Role.PROVIDER.value, _l("I run nodes\nDeliver results and get paid, on the chain if you like.")
+    ),
 ]
 MAX_EMAIL_LENGTH = 254
 MAX_PASSWORD_LENGTH = 200
@@ -25,12 +28,12 @@ class LogInForm(PageForm):
     """E-mail and password, and where to go then."""
 
     email = EmailField(
-        "E-mail address",
-        [InputRequired("Enter your e-mail address"), Length(max=MAX_EMAIL_LENGTH)],
+        _l("E-mail address"),
+        [InputRequired(_l("Enter your e-mail address")), Length(max=MAX_EMAIL_LENGTH)],
         [stripped],
     )
     password = PasswordField(
-        "Password", [InputRequired("Enter your password"), Length(max=MAX_PASSWORD_LENGTH)]
+        _l("Password"), [InputRequired(_l("Enter your password")), Length(max=MAX_PASSWORD_LENGTH)]
     )
     next = HiddenField()
     kept_form = HiddenField()
@@ -40,16 +43,20 @@ class RegisterForm(PageForm):
     """A new account, of a payer or a provider."""
 
     role = RadioField(
-        "What brings you here?", [InputRequired("Choose one")], choices=OPEN_ROLES, default=Role.PAYER.value
+        _l("What brings you here?"),
+        [InputRequired(_l("Choose one"))],
+        choices=OPEN_ROLES,
+        default=Role.PAYER.value,
     )
     email = EmailField(
-        "E-mail address",
-        [InputRequired("Enter your e-mail address"), Length(max=MAX_EMAIL_LENGTH)],
+        _l("E-mail address"),
+        [InputRequired(_l("Enter your e-mail address")), Length(max=MAX_EMAIL_LENGTH)],
         [stripped],
     )
     password = PasswordField(
-        "Password", [InputRequired("Choose a password"), Length(max=MAX_PASSWORD_LENGTH)]
+        _l("Password"), [InputRequired(_l("Choose a password")), Length(max=MAX_PASSWORD_LENGTH)]
     )
     repeated = PasswordField(
-        "Password, once more", [InputRequired("Repeat the password"), EqualTo("password", "Is not the same")]
+        _l("Password, once more"),
+        [InputRequired(_l("Repeat the password")), EqualTo("password", _l("Is not the same"))],
     )

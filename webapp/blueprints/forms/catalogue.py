@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from flask_babel import lazy_gettext as _l
 from wtforms import BooleanField, IntegerField, SelectField, StringField, TextAreaField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Optional
@@ -12,28 +13,30 @@ from wtforms.validators import InputRequired, Length, Optional
 from webapp.domain.exact_json import read_json
 from webapp.domain.exceptions import ValidationError
 from webapp.domain.result_rules.words import NAMES
+from webapp.domain.said import said
 from webapp.models import CatalogueService
 from webapp.web.forms import PageForm, stripped
+from webapp.web.language import lazily
 
-KINDS = [SelectChoice(kind.value, name) for kind, name in NAMES.items()]
+KINDS = [SelectChoice(kind.value, lazily(name)) for kind, name in NAMES.items()]
 
 
 class ServiceSearchForm(PageForm):
     """Which services are listed. What is left empty narrows nothing."""
 
-    text = StringField("Name or description", [Optional(), Length(max=64)], [stripped])
-    kind = SelectField("Kind", choices=[SelectChoice("", "Any"), *KINDS], default="")
+    text = StringField(_l("Name or description"), [Optional(), Length(max=64)], [stripped])
+    kind = SelectField(_l("Kind"), choices=[SelectChoice("", _l("Any")), *KINDS], default="")
 
 
 class ChangeServiceForm(PageForm):
     """What a provider may change about a service. What the words may be is judged by `services.catalogue_terms`."""
 
-    description = TextAreaField("What does it do?", [Optional(), Length(max=1000)], [stripped])
-    price = StringField("Price", [Optional(), Length(max=32)], [stripped])
-    deadline_hours = IntegerField("Hours to deliver", [Optional()])
-    acceptance_hours = IntegerField("Hours to object", [Optional()])
-    requires_result = BooleanField("Every delivery brings the result itself, to be checked")
-    limits = TextAreaField("Rules for its results", [Optional(), Length(max=20_000)], [stripped])
+    description = TextAreaField(_l("What does it do?"), [Optional(), Length(max=1000)], [stripped])
+    price = StringField(_l("Price"), [Optional(), Length(max=32)], [stripped])
+    deadline_hours = IntegerField(_l("Hours to deliver"), [Optional()])
+    acceptance_hours = IntegerField(_l("Hours to object"), [Optional()])
+    requires_result = BooleanField(_l("Every delivery brings the result itself, to be checked"))
+    limits = TextAreaField(_l("Rules for its results"), [Optional(), Length(max=20_000)], [stripped])
 
     @property
     def terms(self) -> dict[str, Any]:
@@ -41,7 +44,7 @@ class ChangeServiceForm(PageForm):
         try:
             limits = read_json(self.limits.data) if self.limits.data else {}
         except ValueError as error:
-            raise ValidationError.of("limits", f"must be JSON: {error}") from None
+            raise ValidationError.of("limits", said("must be JSON: {error}", error=error)) from None
         return {
             "description": self.description.data or "",
             "price": self.price.data or None,
@@ -68,9 +71,9 @@ class ChangeServiceForm(PageForm):
 class NewServiceForm(ChangeServiceForm):
     """A new service: besides all that, its name and kind, and whose it is."""
 
-    name = StringField("Name", [InputRequired("Name the service"), Length(max=128)], [stripped])
-    kind = SelectField("What does it deliver?", choices=KINDS, default="file")
-    provider_wallet_id = SelectField("It earns for", coerce=int)
+    name = StringField(_l("Name"), [InputRequired(_l("Name the service")), Length(max=128)], [stripped])
+    kind = SelectField(_l("What does it deliver?"), choices=KINDS, default="file")
+    provider_wallet_id = SelectField(_l("It earns for"), coerce=int)
 
     def offer(self, wallets: list[tuple[int, str]]) -> None:
         """Let the provider choose one of these wallets (id, name)."""

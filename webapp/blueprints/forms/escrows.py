@@ -6,6 +6,8 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from flask_wtf.file import FileField
 from wtforms import (
@@ -31,11 +33,13 @@ from webapp.web.forms import PageForm, stripped
 
 LARGEST_WALLET_ID = 2**31 - 1
 WAYS_TO_PAY = [
-    SelectChoice(BALANCE, "From my balance\nCoins that you have here are locked at once."),
+    SelectChoice(BALANCE, _l("From my balance\nCoins that you have here are locked at once.")),
     SelectChoice(
         DEPOSIT,
-        "By a payment to its own address\n"
-        "You get an address and a QR code. The escrow begins when the coins have arrived.",
+        _l(
+            "By a payment to its own address\nYou get an address and a QR code. The escrow begins "
+            "when the coins have arrived."
+        ),
     ),
 ]
 
@@ -43,24 +47,26 @@ WAYS_TO_PAY = [
 class EscrowForm(EndingFields):
     """A new escrow. What the words may be is judged by `services.escrow_terms`."""
 
-    payer_wallet_id = SelectField("Pay from", coerce=int)
+    payer_wallet_id = SelectField(_l("Pay from"), coerce=int)
     provider_wallet_id = IntegerField(
-        "Provider’s wallet number",
+        _l("Provider’s wallet number"),
         [
-            InputRequired("Enter the wallet number"),
-            NumberRange(1, LARGEST_WALLET_ID, "There is no such wallet"),
+            InputRequired(_l("Enter the wallet number")),
+            NumberRange(1, LARGEST_WALLET_ID, _l("There is no such wallet")),
         ],
     )
-    amount = StringField("Amount", [InputRequired("Enter an amount"), Length(max=32)], [stripped])
-    service_name = StringField("Service", [InputRequired("Name the service"), Length(max=128)], [stripped])
-    task_id = StringField("Task id", [InputRequired("Name the task"), Length(max=128)], [stripped])
-    funding = RadioField("How do you pay?", choices=WAYS_TO_PAY, default=BALANCE)
-    fund_by = DateTimeLocalField("Pay by", [Optional()])
-    refund_address = StringField("Send coins back to", [Optional(), Length(max=64)], [stripped])
-    expires_at = DateTimeLocalField("Deadline for the result", [Optional()])
-    provider_node_id = StringField("Node", [Optional(), Length(max=64)], [stripped])
-    verifier_key_id = StringField("Verifier’s key", [Optional(), Length(max=40)], [stripped])
-    expected_result_hash = StringField("Expected result hash", [Optional(), Length(max=64)], [stripped])
+    amount = StringField(_l("Amount"), [InputRequired(_l("Enter an amount")), Length(max=32)], [stripped])
+    service_name = StringField(
+        _l("Service"), [InputRequired(_l("Name the service")), Length(max=128)], [stripped]
+    )
+    task_id = StringField(_l("Task id"), [InputRequired(_l("Name the task")), Length(max=128)], [stripped])
+    funding = RadioField(_l("How do you pay?"), choices=WAYS_TO_PAY, default=BALANCE)
+    fund_by = DateTimeLocalField(_l("Pay by"), [Optional()])
+    refund_address = StringField(_l("Send coins back to"), [Optional(), Length(max=64)], [stripped])
+    expires_at = DateTimeLocalField(_l("Deadline for the result"), [Optional()])
+    provider_node_id = StringField(_l("Node"), [Optional(), Length(max=64)], [stripped])
+    verifier_key_id = StringField(_l("Verifier’s key"), [Optional(), Length(max=40)], [stripped])
+    expected_result_hash = StringField(_l("Expected result hash"), [Optional(), Length(max=64)], [stripped])
 
     FOLLOWED = ("funding", "refund_address", "provider_node_id", "verifier_key_id")
     FURTHER = ("provider_node_id", "verifier_key_id", "expected_result_hash")
@@ -107,23 +113,23 @@ class EscrowForm(EndingFields):
 
 def _hash_or_file(form: FlaskForm, field: Field) -> None:
     if not field.data and not form["result"].data:
-        raise StopValidation("Enter the SHA-256 of the result, or choose the file")
+        raise StopValidation(_("Enter the SHA-256 of the result, or choose the file"))
 
 
 class DeliverForm(PageForm):
     """A result, by its hash or as a file. Without a signature the service signs with the provider's own key."""
 
-    result = FileField("The result itself", id="deliver-result")
+    result = FileField(_l("The result itself"), id="deliver-result")
     result_hash = StringField(
-        "Result hash",
+        _l("Result hash"),
         [_hash_or_file],
         [stripped],
         id="deliver-result-hash",
     )
     provider_signature = StringField(
-        "Signature", [Optional(), Length(max=128)], [stripped], id="deliver-signature"
+        _l("Signature"), [Optional(), Length(max=128)], [stripped], id="deliver-signature"
     )
-    make_key = BooleanField("Make a signing key for me, and sign with it", default=True)
+    make_key = BooleanField(_l("Make a signing key for me, and sign with it"), default=True)
     seen = HiddenField()
 
     def take_file(self, max_bytes: int) -> SubmittedResult | None:
@@ -139,9 +145,9 @@ class DeliverForm(PageForm):
 class ReleaseForm(PageForm):
     """Acceptance. Without a delivery on record the result and its signature are needed."""
 
-    result_hash = StringField("Result hash", [Optional()], [stripped], id="release-result-hash")
+    result_hash = StringField(_l("Result hash"), [Optional()], [stripped], id="release-result-hash")
     provider_signature = StringField(
-        "Provider’s signature", [Optional(), Length(max=128)], [stripped], id="release-signature"
+        _l("Provider’s signature"), [Optional(), Length(max=128)], [stripped], id="release-signature"
     )
     seen = HiddenField()
 
@@ -150,7 +156,7 @@ class DisputeForm(PageForm):
     """What is wrong, for an arbiter to read."""
 
     reason = TextAreaField(
-        "What is wrong?", [InputRequired("Say what is wrong"), Length(max=500)], [stripped]
+        _l("What is wrong?"), [InputRequired(_l("Say what is wrong")), Length(max=500)], [stripped]
     )
     seen = HiddenField()
 
@@ -158,5 +164,5 @@ class DisputeForm(PageForm):
 class RefundForm(PageForm):
     """Why the money goes back."""
 
-    reason = TextAreaField("Reason", [InputRequired("Say why"), Length(max=500)], [stripped])
+    reason = TextAreaField(_l("Reason"), [InputRequired(_l("Say why")), Length(max=500)], [stripped])
     seen = HiddenField()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flask_babel import lazy_gettext as _l
 from wtforms import HiddenField, PasswordField, RadioField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import DataRequired, InputRequired, Length
@@ -10,12 +11,13 @@ from webapp.domain.fund_rules import FundRules
 from webapp.services.identity import MAX_PASSWORD_LENGTH
 from webapp.web.forms import PageForm, readable_reason, stripped
 from webapp.web.fund_view import rule_label
+from webapp.web.language import lazily
 
-_NEEDED = "Enter a value"
+_NEEDED = _l("Enter a value")
 
 
 def _text(key: str) -> StringField:
-    return StringField(rule_label(key), [InputRequired(_NEEDED), Length(max=32)], [stripped])
+    return StringField(lazily(rule_label(key)), [InputRequired(_NEEDED), Length(max=32)], [stripped])
 
 
 class RulesForm(PageForm):
@@ -24,10 +26,10 @@ class RulesForm(PageForm):
     airdrop_threshold = _text("airdrop_threshold")
     airdrop_interval_hours = _text("airdrop_interval_hours")
     airdrop_shares = RadioField(
-        rule_label("airdrop_shares"),
+        lazily(rule_label("airdrop_shares")),
         choices=[
-            SelectChoice("equal", "The same for every node"),
-            SelectChoice("reputation", "In proportion to reputation"),
+            SelectChoice("equal", _l("The same for every node")),
+            SelectChoice("reputation", _l("In proportion to reputation")),
         ],
     )
     min_airdrop_amount = _text("min_airdrop_amount")
@@ -37,9 +39,9 @@ class RulesForm(PageForm):
     min_settled_escrows = _text("min_settled_escrows")
     min_settled_amount = _text("min_settled_amount")
     settled_within_days = _text("settled_within_days")
-    reason = StringField("Reason", [DataRequired("Say why"), readable_reason], [stripped])
+    reason = StringField(_l("Reason"), [DataRequired(_l("Say why")), readable_reason], [stripped])
     shown = HiddenField()
-    password = PasswordField("Your password", [Length(max=MAX_PASSWORD_LENGTH)])
+    password = PasswordField(_l("Your password"), [Length(max=MAX_PASSWORD_LENGTH)])
 
     @classmethod
     def of(cls, rules: FundRules) -> RulesForm:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from flask_babel import gettext as _
+from flask_babel import lazy_gettext as _l
 from flask_wtf import FlaskForm
 from wtforms import DateField, Field, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
@@ -12,35 +14,35 @@ from webapp.services.wallet_statement import Period
 from webapp.web.forms import PageForm, stripped
 
 ORDERS = [
-    SelectChoice(Sort.NEWEST.value, "Newest first"),
-    SelectChoice(Sort.OLDEST.value, "Oldest first"),
-    SelectChoice(Sort.AMOUNT.value, "Largest amount first"),
-    SelectChoice(Sort.DEADLINE.value, "Nearest deadline first"),
+    SelectChoice(Sort.NEWEST.value, _l("Newest first")),
+    SelectChoice(Sort.OLDEST.value, _l("Oldest first")),
+    SelectChoice(Sort.AMOUNT.value, _l("Largest amount first")),
+    SelectChoice(Sort.DEADLINE.value, _l("Nearest deadline first")),
 ]
 
 
 def printable(_form: FlaskForm, field: Field) -> None:
     """A validator: no database looks for control characters."""
     if not (field.data or "").isprintable():
-        raise StopValidation("Must not contain control characters")
+        raise StopValidation(_("Must not contain control characters"))
 
 
 class EscrowSearchForm(PageForm):
     """Which escrows are listed, and how. The state and the side are links of their own."""
 
-    text = StringField("Search", [Optional(), Length(max=128), printable], [stripped])
-    sort = SelectField("Order", choices=ORDERS, default=Sort.NEWEST.value)
+    text = StringField(_l("Search"), [Optional(), Length(max=128), printable], [stripped])
+    sort = SelectField(_l("Order"), choices=ORDERS, default=Sort.NEWEST.value)
     service = SelectField(
-        "Service", default="", validate_choice=False, validators=[Length(max=128), printable]
+        _l("Service"), default="", validate_choice=False, validators=[Length(max=128), printable]
     )
-    created_from = DateField("Made from", [Optional()])
-    created_to = DateField("Made to", [Optional()])
+    created_from = DateField(_l("Made from"), [Optional()])
+    created_to = DateField(_l("Made to"), [Optional()])
 
     def offer(self, services: list[str]) -> None:
         """Let the reader choose one of these services, or the one that is asked for already."""
         asked = [self.service.data] if self.service.data and self.service.data not in services else []
         self.service.choices = [
-            SelectChoice("", "Any service"),
+            SelectChoice("", _l("Any service")),
             *(SelectChoice(name, name) for name in asked + services),
         ]
 
@@ -64,8 +66,8 @@ class EscrowSearchForm(PageForm):
 class PeriodForm(PageForm):
     """The days of a statement."""
 
-    since = DateField("From", [Optional()])
-    until = DateField("To", [Optional()])
+    since = DateField(_l("From"), [Optional()])
+    until = DateField(_l("To"), [Optional()])
 
     def sought(self) -> dict[str, str]:
         """What was asked for, by field, for the address."""

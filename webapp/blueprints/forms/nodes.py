@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from flask_babel import lazy_gettext as _l
 from wtforms import RadioField, SelectField, StringField
 from wtforms.fields.choices import SelectChoice
 from wtforms.validators import InputRequired, Length, Optional
@@ -14,26 +15,26 @@ from webapp.web.forms import PageForm, stripped
 TO_BALANCE, TO_CHAIN = "balance", "chain"
 WAYS_OF_AIRDROPS = [
     SelectChoice(
-        TO_BALANCE, "Into the balance\nThey are there at once, and you withdraw them when you like."
+        TO_BALANCE, _l("Into the balance\nThey are there at once, and you withdraw them when you like.")
     ),
     SelectChoice(
-        TO_CHAIN, "To an address on the chain\nThey are paid out by themselves, less the network fee."
+        TO_CHAIN, _l("To an address on the chain\nThey are paid out by themselves, less the network fee.")
     ),
 ]
 STATUSES = [
-    SelectChoice("", "Any"),
-    SelectChoice("active", "Active"),
-    SelectChoice("suspended", "Suspended"),
+    SelectChoice("", _l("Any")),
+    SelectChoice("active", _l("Active")),
+    SelectChoice("suspended", _l("Suspended")),
 ]
 
 
 class NodeSearchForm(PageForm):
     """Which nodes are listed. What is left empty narrows nothing."""
 
-    text = StringField("Node id", [Optional(), Length(max=64)], [stripped])
-    capability = StringField("Can do", [Optional(), Length(max=64)], [stripped])
-    region = StringField("Region", [Optional(), Length(max=32)], [stripped])
-    status = SelectField("State", choices=STATUSES, default="")
+    text = StringField(_l("Node id"), [Optional(), Length(max=64)], [stripped])
+    capability = StringField(_l("Can do"), [Optional(), Length(max=64)], [stripped])
+    region = StringField(_l("Region"), [Optional(), Length(max=32)], [stripped])
+    status = SelectField(_l("State"), choices=STATUSES, default="")
 
     def sought(self) -> dict[str, str]:
         """What was asked for, by field, for the address."""
@@ -43,13 +44,15 @@ class NodeSearchForm(PageForm):
 class RegisterNodeForm(PageForm):
     """A new node. What the words may be is judged by `services.nodes.registry`."""
 
-    node_id = StringField("Node id", [InputRequired("Give the node an id"), Length(max=64)], [stripped])
-    wallet_id = SelectField("It earns for", coerce=int)
-    region = StringField("Region", [Optional(), Length(max=32)], [stripped])
-    capabilities = StringField("What can it do?", [Optional(), Length(max=2000)], [stripped])
-    version = StringField("Version", [Optional(), Length(max=32)], [stripped])
-    airdrop_to = RadioField("Where do its airdrops go?", choices=WAYS_OF_AIRDROPS, default=TO_BALANCE)
-    airdrop_address = StringField("Address for its airdrops", [Optional(), Length(max=64)], [stripped])
+    node_id = StringField(
+        _l("Node id"), [InputRequired(_l("Give the node an id")), Length(max=64)], [stripped]
+    )
+    wallet_id = SelectField(_l("It earns for"), coerce=int)
+    region = StringField(_l("Region"), [Optional(), Length(max=32)], [stripped])
+    capabilities = StringField(_l("What can it do?"), [Optional(), Length(max=2000)], [stripped])
+    version = StringField(_l("Version"), [Optional(), Length(max=32)], [stripped])
+    airdrop_to = RadioField(_l("Where do its airdrops go?"), choices=WAYS_OF_AIRDROPS, default=TO_BALANCE)
+    airdrop_address = StringField(_l("Address for its airdrops"), [Optional(), Length(max=64)], [stripped])
 
     def offer(self, wallets: list[tuple[int, str]]) -> None:
         """Let the owner choose one of these wallets (id, name)."""

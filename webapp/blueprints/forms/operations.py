@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flask_babel import lazy_gettext as _l
 from wtforms import IntegerField, StringField
 from wtforms.validators import DataRequired, InputRequired, NumberRange
 
@@ -12,17 +13,17 @@ from webapp.web.forms import PageForm, readable_reason, stripped
 class ReasonForm(PageForm):
     """Something that is done for a reason which others will want to know."""
 
-    reason = StringField("Reason", [DataRequired("Say why"), readable_reason], [stripped])
+    reason = StringField(_l("Reason"), [DataRequired(_l("Say why")), readable_reason], [stripped])
 
 
 class FreezeForm(ReasonForm):
     """A wallet that nothing shall leave."""
 
     wallet = IntegerField(
-        "Wallet number",
+        _l("Wallet number"),
         [
-            InputRequired("Enter the wallet’s number"),
-            NumberRange(1, LARGEST_NUMBER, "There is no such wallet"),
+            InputRequired(_l("Enter the wallet’s number")),
+            NumberRange(1, LARGEST_NUMBER, _l("There is no such wallet")),
         ],
     )
 
@@ -31,9 +32,9 @@ class AssignForm(PageForm):
     """The wallet that a coin belongs to."""
 
     wallet = IntegerField(
-        "Wallet number",
+        _l("Wallet number"),
         [
-            InputRequired("Enter the wallet’s number"),
-            NumberRange(1, LARGEST_NUMBER, "There is no such wallet"),
+            InputRequired(_l("Enter the wallet’s number")),
+            NumberRange(1, LARGEST_NUMBER, _l("There is no such wallet")),
         ],
     )

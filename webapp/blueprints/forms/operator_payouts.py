@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from flask_babel import lazy_gettext as _l
 from wtforms import HiddenField, StringField
 from wtforms.validators import InputRequired, Length
 
@@ -17,7 +18,7 @@ class ConfirmForm(PageForm):
 class BecauseForm(PageForm):
     """Something that is done for a reason, which the payee reads."""
 
-    reason = StringField("Reason", [InputRequired("Say why"), readable_reason], [stripped])
+    reason = StringField(_l("Reason"), [InputRequired(_l("Say why")), readable_reason], [stripped])
 
 
 class EvidenceForm(ConfirmForm):
@@ -35,5 +36,5 @@ class RateForm(PageForm):
     """The rate that a transaction and its child shall pay together."""
 
     rate = StringField(
-        "Rate to reach", [InputRequired("Enter a rate in FLOP per kB"), Length(max=32)], [stripped]
+        _l("Rate to reach"), [InputRequired(_l("Enter a rate in FLOP per kB")), Length(max=32)], [stripped]
     )

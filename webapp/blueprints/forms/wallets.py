@@ -12,14 +12,18 @@ from webapp.web.forms import PageForm, stripped
 class WithdrawForm(PageForm):
     """Coins from the available balance to an address on the chain."""
 
-    address = StringField("To address", [InputRequired("Enter an address"), Length(max=64)], [stripped])
-    amount = StringField("Amount", [InputRequired("Enter an amount"), Length(max=32)], [stripped])
+    address = StringField(
+        _l("To address"), [InputRequired(_l("Enter an address")), Length(max=64)], [stripped]
+    )
+    amount = StringField(_l("Amount"), [InputRequired(_l("Enter an amount")), Length(max=32)], [stripped])
 
 
 class RedirectForm(PageForm):
     """Another address for a payout that has not been taken up yet."""
 
-    address = StringField("New address", [InputRequired("Enter an address"), Length(max=64)], [stripped])
+    address = StringField(
+        _l("New address"), [InputRequired(_l("Enter an address")), Length(max=64)], [stripped]
+    )
 
 
 class SavedAddressForm(PageForm):

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 
 from flask import Response, flash, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
+from flask_babel import ngettext
 from flask_login import current_user
 
 from webapp.blueprints.forms.airdrops import AirdropForm, GiveForm
@@ -28,6 +30,7 @@ from webapp.services.nodes.registry import NodeView
 from webapp.web.current import db_session, services
 from webapp.web.guards import roles
 from webapp.web.htmx import done, render
+from webapp.web.language import translated
 from webapp.web.own_password import is_own_password, limits_guessing
 from webapp.web.presses import press_once
 
@@ -55,7 +58,10 @@ def plan_airdrop() -> ResponseReturnValue:
     if step == ADD_ALL:
         added += _add_all(form)
     if step in (ADD, ADD_ALL) and not form.form_errors:
-        flash(f"{_count(added)} added; {_count(len(form.named))} named now.", "info")
+        flash(
+            _added(added, len(form.named)),
+            "info",
+        )
     if step in (ADD, ADD_ALL, EDIT):
         return _form_page(form)
     return _dry_run(form)
@@ -73,16 +79,16 @@ def give_airdrop() -> ResponseReturnValue:
         airdrops = _airdrops()
         location = press_once(lambda: _give(airdrops, form))
     except AirdropChangedError as error:
-        flash(f"Nothing was given: {error.detail}.", "warning")
+        flash(_("Nothing was given: %(reason)s.", reason=error.detail), "warning")
         return _dry_run(form, 409)
     except (ValidationError, PermissionDeniedError, CommunityFundError) as error:
-        flash("Nothing was given: what stands against it has come up since the dry run.", "warning")
+        flash(_("Nothing was given: what stands against it has come up since the dry run."), "warning")
         if "reason" in error.fields or not error.fields:
             form.take_errors(error)
         return _dry_run(form, 422)
     except DirectoryUnreachableError as error:
         return _unreachable(form, error)
-    return done(location, message="The airdrop is given.")
+    return done(location, message=_("The airdrop is given."))
 
 
 def _airdrops() -> ManualAirdrops:
@@ -131,7 +137,7 @@ def _form_page(form: AirdropForm, status: int = 200, found: Page[NodeView] | Non
 
 
 def _unreachable(form: AirdropForm, error: DirectoryUnreachableError) -> Response:
-    form.form_errors.append(f"Nothing was given: {error.detail.rstrip('.')}.")
+    form.form_errors.append(_("Nothing was given: %(reason)s.", reason=translated(error.detail).rstrip(".")))
     return _form_page(form, status=503)
 
 
@@ -147,7 +153,10 @@ def _add_all(form: AirdropForm) -> int:
         node_ids += [view.node.id for view in page.items]
         if len(node_ids) > most:
             form.form_errors.append(
-                f"More than {most} nodes match, which is the most that an airdrop can have."
+                _(
+                    "More than %(most)s nodes match, which is the most that an airdrop can have.",
+                    most=most,
+                )
             )
             return 0
     return form.add(node_ids)
@@ -161,5 +170,7 @@ def _every_page(form: AirdropForm) -> Iterator[Page[NodeView]]:
         yield page
 
 
-def _count(number: int) -> str:
-    return "1 node is" if number == 1 else f"{number} nodes are"
+def _added(added: int, named: int) -> str:
+    new = ngettext("%(num)d node is added.", "%(num)d nodes are added.", added)
+    whole = ngettext("%(num)d node is named now.", "%(num)d nodes are named now.", named)
+    return f"{new} {whole}"

@@ -11,6 +11,7 @@ from flask.typing import ResponseReturnValue
 from webapp.blueprints.fund.blueprint import bp
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import ValidationError
+from webapp.domain.said import said
 from webapp.services import fund_records
 from webapp.services.airdrops import history
 from webapp.web.current import db_session, services
@@ -75,5 +76,5 @@ def _days(text: str | None) -> int:
     if text is None:
         return next(iter(RANGES))
     if text not in {str(each) for each in RANGES}:
-        raise ValidationError.of("days", f"must be one of {', '.join(map(str, RANGES))}")
+        raise ValidationError.of("days", said("must be one of {names}", names=", ".join(map(str, RANGES))))
     return int(text)

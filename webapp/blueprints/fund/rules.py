@@ -6,6 +6,7 @@ from typing import Any
 
 from flask import Response, flash, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from webapp.blueprints.forms.fund_rules import RulesForm
@@ -13,6 +14,7 @@ from webapp.blueprints.fund.blueprint import bp
 from webapp.domain.canonical import sha256_hex
 from webapp.domain.exceptions import ConflictError, ValidationError
 from webapp.domain.roles import Role
+from webapp.domain.said import said
 from webapp.services import fund_rules
 from webapp.services.fund_rules import Proposal
 from webapp.web.current import db_session, services
@@ -53,9 +55,9 @@ def change_rules() -> ResponseReturnValue:
         form.take_errors(error)
         return _page(form, 422)
     except ConflictError as error:
-        flash(f"Nothing was changed: {error.detail}.", "warning")
+        flash(_("Nothing was changed: %(reason)s.", reason=error.detail), "warning")
         return _show(form, 409)
-    return done(location, PARTIAL, message="The change is announced.", **_context())
+    return done(location, PARTIAL, message=_("The change is announced."), **_context())
 
 
 @bp.post("/rules/<row:change_id>/withdraw")
@@ -70,10 +72,10 @@ def withdraw_rules(change_id: int) -> ResponseReturnValue:
     try:
         location = press_once(effect)
     except ConflictError as error:
-        flash(f"Nothing was changed: {error.detail}.", "warning")
+        flash(_("Nothing was changed: %(reason)s.", reason=error.detail), "warning")
         return _page(status=409)
     return done(
-        location, PARTIAL, message="The change is withdrawn: the rules stay as they are.", **_context()
+        location, PARTIAL, message=_("The change is withdrawn: the rules stay as they are."), **_context()
     )
 
 
@@ -81,7 +83,7 @@ def _announce(form: RulesForm) -> str:
     settings, actor = services().settings, current_user.actor
     change = fund_rules.propose(db_session(), settings, actor, form.values, form.reason.data)
     if sha256_hex(change.changes) != form.shown.data:
-        raise ConflictError("it would not be what was shown; look at it again")
+        raise ConflictError(said("it would not be what was shown; look at it again"))
     return url_for("fund.rules")
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from flask import request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from webapp.blueprints.forms.nodes import NodeSearchForm
 from webapp.blueprints.nodes.blueprint import bp, registry
 from webapp.domain.exceptions import ValidationError
 from webapp.domain.node_health import Health
+from webapp.domain.said import said
 from webapp.services.nodes.registry import NodeFilter
 from webapp.web.guards import signed_in
 from webapp.web.htmx import render
@@ -42,8 +44,8 @@ def index() -> ResponseReturnValue:
         form=form,
         nodes=[row_of(view, current_user.actor) for view in page.items] if page else [],
         whose_tabs=[
-            ("All nodes", address(mine=None), not is_mine),
-            ("My nodes", address(mine="yes"), is_mine),
+            (_("All nodes"), address(mine=None), not is_mine),
+            (_("My nodes"), address(mine="yes"), is_mine),
         ],
         health_tabs=[(label, address(health=each), each == health) for each, label in _health_tabs()],
         kept={"health": health, "mine": "yes" if is_mine else None},
@@ -58,12 +60,12 @@ def index() -> ResponseReturnValue:
 def _health() -> str | None:
     health = request.args.get("health") or None
     if health not in (None, *Health):
-        raise ValidationError.of("health", f"must be one of {', '.join(Health)}")
+        raise ValidationError.of("health", said("must be one of {names}", names=", ".join(Health)))
     return health
 
 
 def _health_tabs() -> list[tuple[str | None, str]]:
-    return [(None, "Any health"), *((each.value, health_label(each)) for each in Health)]
+    return [(None, _("Any health")), *((each.value, health_label(each)) for each in Health)]
 
 
 def _filter(form: NodeSearchForm, health: str | None, is_mine: bool) -> NodeFilter:

@@ -8,6 +8,7 @@ from typing import Any
 
 from flask import Response, flash
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from webapp.blueprints.forms.nodes import ChangeNodeForm
@@ -15,6 +16,7 @@ from webapp.blueprints.forms.operations import ReasonForm
 from webapp.blueprints.nodes.blueprint import bp, registry, show_url
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import NotFoundError, ValidationError
+from webapp.domain.said import said
 from webapp.services.nodes.views import NodeView
 from webapp.web.current import db_session, services
 from webapp.web.guards import signed_in
@@ -44,7 +46,7 @@ def change(node_id: str) -> ResponseReturnValue:
         except ValidationError as error:
             form.take_errors(error)
         else:
-            return after(node_id, "The node is changed.")
+            return after(node_id, _("The node is changed."))
     return page(node_id, 422, change_form=form)
 
 
@@ -57,7 +59,10 @@ def rotate(node_id: str) -> ResponseReturnValue:
         key = registry().rotate(current_user.actor, node_id)
     except ValidationError:
         flash(
-            "Nothing was changed: the node has as many secrets that work as it may have. Revoke one first.",
+            _(
+                "Nothing was changed: the node has as many secrets that work as it may have. Revoke "
+                "one first."
+            ),
             "warning",
         )
         return page(node_id, 409)
@@ -71,14 +76,14 @@ def revoke_key(node_id: str, key_id: str) -> ResponseReturnValue:
     """End one of the secrets of one's own node at once."""
     _own(node_id)
     services().signing_keys(db_session()).revoke(key_id, current_user.actor.wallet_ids)
-    return after(node_id, "That secret is revoked; nothing that is signed with it counts.")
+    return after(node_id, _("That secret is revoked; nothing that is signed with it counts."))
 
 
 def _own(node_id: str) -> NodeView:
     """The reader's own node. Somebody else's is not there to be changed."""
     view = registry().get(node_id)
     if view.node.wallet_id not in current_user.actor.wallet_ids:
-        raise NotFoundError("there is no such node of yours")
+        raise NotFoundError(said("there is no such node of yours"))
     return view
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from flask import flash
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from webapp.blueprints.forms.operations import ReasonForm
@@ -14,6 +15,7 @@ from webapp.blueprints.nodes.page import after, page
 from webapp.domain.exceptions import ConflictError, DuxosError, NotFoundError, PermissionDeniedError
 from webapp.domain.roles import Role
 from webapp.web.guards import roles
+from webapp.web.language import translated
 from webapp.web.presses import press_once
 
 
@@ -21,14 +23,14 @@ from webapp.web.presses import press_once
 @roles(Role.OPERATOR)
 def suspend(node_id: str) -> ResponseReturnValue:
     """Let nothing that the node signs count, and give it no airdrop."""
-    return _decide(node_id, registry().suspend, "The node is suspended.")
+    return _decide(node_id, registry().suspend, _("The node is suspended."))
 
 
 @bp.post("/nodes/<node_id>/reinstate")
 @roles(Role.OPERATOR)
 def reinstate(node_id: str) -> ResponseReturnValue:
     """Let it take part again."""
-    return _decide(node_id, registry().reinstate, "The node takes part again.")
+    return _decide(node_id, registry().reinstate, _("The node takes part again."))
 
 
 def _decide(node_id: str, effect: Callable[..., object], message: str) -> ResponseReturnValue:
@@ -45,7 +47,7 @@ def _decide(node_id: str, effect: Callable[..., object], message: str) -> Respon
     except NotFoundError:
         raise
     except (ConflictError, PermissionDeniedError) as error:
-        flash(f"Nothing was changed: {error.detail.rstrip('.')}.", "warning")
+        flash(_("Nothing was changed: %(reason)s.", reason=translated(error.detail).rstrip(".")), "warning")
         return page(node_id, 409 if isinstance(error, ConflictError) else 422)
     except DuxosError as error:
         form.take_errors(error)

@@ -10,6 +10,7 @@ from flask_login import current_user
 
 from webapp.domain.exceptions import AuthenticationError
 from webapp.domain.roles import Role
+from webapp.domain.said import said
 from webapp.services import metrics
 from webapp.web.current import db_session, services
 from webapp.web.guards import public
@@ -22,7 +23,7 @@ bp = Blueprint("metrics", __name__)
 def show() -> ResponseReturnValue:
     """For whoever bears `security.metrics_token`, and for operators who are logged in; nobody else."""
     if not (_has_token() or _is_operator()):
-        raise AuthenticationError("This needs security.metrics_token as a bearer, or an operator.")
+        raise AuthenticationError(said("This needs security.metrics_token as a bearer, or an operator."))
     return Response(metrics.exposition(db_session(), services().settings), content_type=metrics.CONTENT_TYPE)
 
 

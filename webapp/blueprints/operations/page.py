@@ -9,6 +9,7 @@ from typing import Any
 
 from flask import Response, flash, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from webapp.blueprints.forms.operations import AssignForm, FreezeForm, ReasonForm
@@ -30,6 +31,7 @@ from webapp.web.current import db_session, services
 from webapp.web.forms import PageForm
 from webapp.web.guards import roles
 from webapp.web.htmx import done, render
+from webapp.web.language import translated
 from webapp.web.presses import press_once, press_repeatable
 from webapp.web.step_up import confirmed
 
@@ -56,8 +58,8 @@ def halt() -> ResponseReturnValue:
     def message() -> str:
         reasons = [each.detail for each in halts.standing(db_session()) if each.cause == halts.BY_OPERATOR]
         if is_new == [False] and reasons:
-            return f"Payouts were halted already: {reasons[0]}"
-        return "Payouts are halted."
+            return _("Payouts were halted already: %(reasons)s", reasons=reasons[0])
+        return _("Payouts are halted.")
 
     return _act(form, effect, message)
 
@@ -72,9 +74,18 @@ def resume() -> ResponseReturnValue:
     def message() -> str:
         standing = ", ".join(each.cause for each in halts.standing(db_session()))
         if standing:
-            begin = "Nothing was lifted" if lifted == [[]] else "Payouts are still halted"
-            return f"{begin}: what stands is {standing}. Read why before you let payouts go on."
-        return "Nothing was lifted: payouts were going on already." if lifted == [[]] else "Payouts go on."
+            if lifted == [[]]:
+                return _(
+                    "Nothing was lifted: what stands is %(standing)s. Read why before you let payouts go on.",
+                    standing=standing,
+                )
+            return _(
+                "Payouts are still halted: what stands is %(standing)s. Read why before you let payouts go on.",
+                standing=standing,
+            )
+        return (
+            _("Nothing was lifted: payouts were going on already.") if lifted == [[]] else _("Payouts go on.")
+        )
 
     return _act(None, lambda: lifted.append(halts.resume(db_session(), current_user.actor, seen)), message)
 
@@ -86,7 +97,7 @@ def acknowledge(alert_id: int) -> ResponseReturnValue:
     return _act(
         None,
         lambda: alerts.acknowledge(db_session(), current_user.actor, alert_id),
-        "The alert is put away.",
+        _("The alert is put away."),
     )
 
 
@@ -103,9 +114,11 @@ def freeze() -> ResponseReturnValue:
 
     def message() -> str:
         if is_new != [False]:
-            return "The wallet is frozen."
+            return _("The wallet is frozen.")
         reason = freezes.why_frozen(db_session(), form.wallet.data or 0)
-        return f"The wallet was frozen already: {reason or 'the service has frozen it by itself'}"
+        if not reason:
+            return _("The wallet was frozen already: the service has frozen it by itself")
+        return _("The wallet was frozen already: %(reason)s", reason=reason)
 
     return _act(form, effect, message)
 
@@ -119,7 +132,7 @@ def unfreeze(wallet_id: int) -> ResponseReturnValue:
         lambda: freezes.unfreeze(
             db_session(), services().settings, current_user.actor, wallet_id, "from the operations page"
         ),
-        f"Wallet {wallet_id} is its owner’s again.",
+        _("Wallet %(wallet_id)s is its owner’s again.", wallet_id=wallet_id),
     )
 
 
@@ -132,7 +145,7 @@ def approve(payout_id: uuid.UUID) -> ResponseReturnValue:
     return _act(
         None,
         lambda: approvals.approve(db_session(), current_user.actor, payout_id, address),
-        "The payout is approved.",
+        _("The payout is approved."),
     )
 
 
@@ -144,7 +157,7 @@ def refuse(payout_id: uuid.UUID) -> ResponseReturnValue:
     return _act(
         form,
         lambda: approvals.refuse(db_session(), current_user.actor, payout_id, form.reason.data or ""),
-        "The payout is refused; its money is back in the wallet.",
+        _("The payout is refused; its money is back in the wallet."),
     )
 
 
@@ -159,7 +172,7 @@ def assign_coin(coin_id: int) -> ResponseReturnValue:
         lambda: unexplained_coins.assign_to_wallet(
             db_session(), current_user.actor, coin_id, form.wallet.data or 0
         ),
-        "The coin is the wallet’s, and credited with the next look at the chain.",
+        _("The coin is the wallet’s, and credited with the next look at the chain."),
     )
 
 
@@ -171,7 +184,7 @@ def keep_coin(coin_id: int) -> ResponseReturnValue:
     return _act(
         None,
         lambda: unexplained_coins.mark_as_ours(db_session(), current_user.actor, coin_id),
-        "The coin is noted as the operators’ own.",
+        _("The coin is noted as the operators’ own."),
     )
 
 
@@ -184,7 +197,7 @@ def sweep() -> ResponseReturnValue:
     return _act(
         None,
         lambda: sweeper.sweep_now(current_user.actor),
-        "Coins are on their way to cold storage.",
+        _("Coins are on their way to cold storage."),
         press_repeatable,
     )
 
@@ -196,7 +209,7 @@ def take_refill_address() -> ResponseReturnValue:
     return _act(
         None,
         lambda: cold_storage.take_refill_address(db_session(), services().daemon, current_user.actor),
-        "The page shows the new refill address.",
+        _("The page shows the new refill address."),
         press_repeatable,
     )
 
@@ -231,7 +244,7 @@ def _after(effect: Callable[[], object]) -> str:
 
 
 def _refused(error: DuxosError, status: int) -> Response:
-    flash(f"Nothing was changed: {error.detail.rstrip('.')}.", "warning")
+    flash(_("Nothing was changed: %(reason)s.", reason=translated(error.detail).rstrip(".")), "warning")
     return render(PAGE, PARTIAL, status=status, **_context())
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from flask import Response, flash, request, url_for
 from flask.typing import ResponseReturnValue
+from flask_babel import gettext as _
 from flask_login import current_user
 
 from webapp.blueprints.forms.operator_payouts import (
@@ -22,6 +23,7 @@ from webapp.domain.exceptions import DuxosError, NotFoundError, ValidationError,
 from webapp.domain.money import Amount
 from webapp.domain.payout_states import FINAL, FOR_OTHERS, PayoutAction
 from webapp.domain.roles import Role
+from webapp.domain.said import said
 from webapp.models import Payout
 from webapp.services import operator_actions
 from webapp.services.chain_reach import Reach
@@ -33,6 +35,8 @@ from webapp.web.current import db_session, services
 from webapp.web.forms import PageForm
 from webapp.web.guards import roles
 from webapp.web.htmx import done, render
+from webapp.web.language import translated
+from webapp.web.parties import as_sentence
 from webapp.web.payout_offers import FORMS_OF, MESSAGES, offers_of, words_of
 from webapp.web.payout_view import PayoutView, view_of
 from webapp.web.presses import press_once, press_repeatable
@@ -83,7 +87,7 @@ def act_on_payout(payout_id: uuid.UUID, action: str) -> ResponseReturnValue:
     try:
         wanted = PayoutAction(action)
     except ValueError:
-        raise NotFoundError("there is no such action") from None
+        raise NotFoundError(said("there is no such action")) from None
     form: PageForm = _FORMS[FORMS_OF[wanted]](prefix=wanted.value)
     if not form.validate():
         return _page(payout_id, 422, {wanted: form})
@@ -102,7 +106,13 @@ def act_on_payout(payout_id: uuid.UUID, action: str) -> ResponseReturnValue:
         form.take_errors(error)
         return _page(payout_id, 422, {wanted: form})
     except DuxosError as error:
-        flash(f"Nothing was changed. {error.detail[:1].upper()}{error.detail[1:].rstrip('.')}.", "warning")
+        flash(
+            _(
+                "Nothing was changed. %(reason)s",
+                reason=as_sentence(translated(error.detail)),
+            ),
+            "warning",
+        )
         return _page(payout_id, 409)
     return done(location, "operations_payout", message=MESSAGES[wanted], **_context(payout_id))
 
@@ -205,7 +215,7 @@ def _tabs(status: str | None, is_late: bool) -> list[tuple[str, str, bool]]:
     words |= {each: state_look(each).label for each in FINAL}
     late = sum(each.late for each in counts)
     return [
-        ("All", url_for("operations.payouts"), not (status or is_late)),
+        (_("All"), url_for("operations.payouts"), not (status or is_late)),
         (f"Late ({late})", url_for("operations.payouts", late="yes"), is_late),
         *(
             (label, url_for("operations.payouts", status=each.value), status == each)
