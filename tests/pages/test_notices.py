@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from tests.pages.conftest import logged_in
 from tests.support.browsing import Browser
-from tests.support.people import Pair, Person, make_escrow, make_person, manager
+from tests.support.people import Pair, Person, make_escrow, make_person
 from webapp.config import Settings
 from webapp.domain.notices import Subject
 from webapp.models import Notice
@@ -189,14 +189,3 @@ def test_a_registration_is_no_news(app: Flask, session: Session) -> None:
     browser.log_out()
     browser.log_in("new@example.com")
     assert session.scalars(select(Notice.id)).all() == []
-
-
-def test_an_escrow_that_was_disputed_leads_arbiters_to_it(
-    session: Session, services: Services, settings: Settings, pair: Pair, visitors: dict[str, Browser]
-) -> None:
-    escrow = make_escrow(session, services, pair)
-    manager(session, services, pair.payer).dispute_escrow(escrow.id, "It is not what was ordered")
-    NoticeRun(session, settings).run()
-    assert "Dispute opened" in visitors["arbiter"].get("/notices").text
-    visitors["arbiter"].get(f"/escrows/{escrow.id}")
-    assert "Nothing unread" in visitors["arbiter"].get("/notices?unread=yes").text

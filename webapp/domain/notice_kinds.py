@@ -1,4 +1,4 @@
-"""The kinds of notices and their words: one table.
+"""The kinds of notices and their words: all of them in one table, with those of `account_notices`.
 
 Whoever has something new to tell adds a `Kind` here (and a choice to `notices`, if no present one fits), and hands
 drafts of it to `services.notices.book`. The sentences name what a notice's `detail` holds: `service`, `amount`,
@@ -7,27 +7,24 @@ drafts of it to `services.notices.book`. The sentences name what a notice's `det
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from webapp.domain.notices import Choice, choice_named
+from webapp.domain.account_notices import ACCOUNT_KINDS
+from webapp.domain.notices import Choice, Kind, choice_named
 from webapp.domain.said import Said, said
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """One kind of notice. `fragment` leads to the action on the thing's page."""
-
-    name: str
-    choice: str
-    title: Said
-    sentence: Said
-    fragment: str = ""
-
-
-ACTION = "escrow-actions-title"
 
 # Where the buttons of an escrow are on its page.
 ACTION = "escrow-actions-title"
+
+# Where its dispute, and the offers that stand, are.
+DISPUTE, OFFERS = "escrow-dispute", "escrow-offers"
+
+
+def _both(name: str, choice: str, title: Said, sentence: Said, fragment: str = "") -> tuple[Kind, Kind]:
+    """A kind that says the same to either side of an escrow."""
+    return (
+        Kind(f"pays.{name}", f"pays.{choice}", title, sentence, fragment),
+        Kind(f"provides.{name}", f"provides.{choice}", title, sentence, fragment),
+    )
+
 
 KINDS = (
     Kind(
@@ -42,13 +39,6 @@ KINDS = (
         "pays.funded",
         said("Escrow paid for"),
         said("{service}: {amount} have arrived and are locked until the work is done."),
-    ),
-    Kind(
-        "pays.disputed",
-        "pays.disputed",
-        said("Escrow disputed"),
-        said("{service}: the provider objects. {amount} stay where they are until it is decided."),
-        ACTION,
     ),
     Kind(
         "pays.released",
@@ -69,12 +59,6 @@ KINDS = (
         said("{service}: nothing had been paid in, and nothing happens any more."),
     ),
     Kind(
-        "pays.resolved",
-        "pays.ended",
-        said("Escrow divided"),
-        said("{service}: {amount} were divided between both sides."),
-    ),
-    Kind(
         "pays.fund_soon",
         "pays.deadline",
         said("Pay soon"),
@@ -87,22 +71,6 @@ KINDS = (
         said("Check the result soon"),
         said("{service}: {amount} are released by themselves at {deadline} unless you object before."),
         ACTION,
-    ),
-    Kind(
-        "pays.offer",
-        "pays.offer",
-        said("Offer received"),
-        said(
-            "{service}: the provider offers to divide {amount}. Accept it, answer with another one, or decline."
-        ),
-        "escrow-offers",
-    ),
-    Kind(
-        "pays.offer_declined",
-        "pays.offer",
-        said("Offer declined"),
-        said("{service}: the provider has declined your offer."),
-        "escrow-offers",
     ),
     Kind(
         "provides.new",
@@ -125,13 +93,6 @@ KINDS = (
         ACTION,
     ),
     Kind(
-        "provides.disputed",
-        "provides.disputed",
-        said("Escrow disputed"),
-        said("{service}: the payer objects. {amount} stay where they are until it is decided."),
-        ACTION,
-    ),
-    Kind(
         "provides.released",
         "provides.ended",
         said("Escrow released"),
@@ -150,122 +111,84 @@ KINDS = (
         said("{service}: it was not paid for. Do not work for it."),
     ),
     Kind(
-        "provides.resolved",
-        "provides.ended",
-        said("Escrow divided"),
-        said("{service}: {amount} were divided between both sides."),
-    ),
-    Kind(
-        "provides.offer",
-        "provides.offer",
-        said("Offer received"),
-        said(
-            "{service}: the payer offers to divide {amount}. Accept it, answer with another one, or decline."
-        ),
-        "escrow-offers",
-    ),
-    Kind(
-        "provides.offer_declined",
-        "provides.offer",
-        said("Offer declined"),
-        said("{service}: the payer has declined your offer."),
-        "escrow-offers",
-    ),
-    Kind(
         "provides.deliver_soon",
         "provides.deadline",
         said("Deliver soon"),
         said("{service}: deliver the result by {deadline}, or {amount} go back to the payer."),
         ACTION,
     ),
-    Kind(
-        "arbiter.dispute",
-        "arbiter.dispute",
-        said("Dispute opened"),
-        said("{service}: {amount} wait for a decision."),
-        ACTION,
+    *_both(
+        "disputed",
+        "disputed",
+        said("Escrow disputed"),
+        said("{service}: the other side objects. {amount} stay where they are until it is decided."),
+        DISPUTE,
     ),
-    Kind(
-        "operator.alert",
-        "operator.alert",
-        said("Alert"),
-        said("{name}: see what it is on the operations page."),
-        "operations-alerts",
+    *_both(
+        "dispute_goes_on",
+        "disputed",
+        said("The dispute goes on"),
+        said("{service}: the dispute over {amount} is at its next step, which ends at {deadline}."),
+        DISPUTE,
     ),
-    Kind(
-        "money.deposit",
-        "money.deposit",
-        said("Deposit credited"),
-        said("{amount} are in your balance."),
+    *_both(
+        "proposal",
+        "disputed",
+        said("The mediator proposes"),
+        said("{service}: accept the proposal how to divide {amount}, or go on, by {deadline}."),
+        DISPUTE,
     ),
-    Kind(
-        "money.payout_confirmed",
-        "money.payout",
-        said("Paid out"),
-        said("{amount} have arrived at their address on the chain."),
+    *_both(
+        "ruling",
+        "disputed",
+        said("Ruling"),
+        said("{service}: it was ruled how {amount} are divided. You can appeal until {deadline}."),
+        DISPUTE,
     ),
-    Kind(
-        "money.payout_failed",
-        "money.payout",
-        said("Payout failed"),
-        said("{amount} were not sent, and are back in your balance."),
+    *_both(
+        "appeal_soon",
+        "deadline",
+        said("Your time to appeal is almost over"),
+        said("{service}: the ruling over {amount} stands from {deadline} on."),
+        DISPUTE,
     ),
-    Kind(
-        "money.payout_held",
-        "money.payout",
-        said("Payout held back"),
-        said("{amount} wait until an operator lets them go."),
-    ),
-    Kind(
-        "money.airdrop",
-        "money.airdrop",
-        said("Share of the community fund"),
-        said("Your nodes were given {amount}."),
-    ),
-    Kind(
-        "security.log_in",
-        "security",
-        said("New log-in"),
-        said("Somebody logged in with {name}. If it was not you, end that session and change your password."),
-    ),
-    Kind(
-        "security.password",
-        "security",
-        said("Password changed"),
-        said("If it was not you, tell an operator at once."),
-    ),
-    Kind(
-        "security.key_made",
-        "security",
-        said("Signing key made"),
-        said("The key {name} may act in your name."),
-    ),
-    Kind(
-        "security.key_revoked",
-        "security",
-        said("Signing key revoked"),
-        said("The key {name} is worth nothing any more."),
-    ),
-    Kind(
-        "security.second_factor",
-        "security",
-        said("Second factor changed"),
-        said("If it was not you, tell an operator at once."),
-    ),
-    Kind(
-        "security.wallet_frozen",
-        "security",
-        said("Wallet frozen"),
-        said("Nothing leaves the wallet {name} until an operator gives it back to you."),
-    ),
-    Kind(
-        "security.mail_refused",
-        "security",
-        said("Mail refused"),
+    *_both(
+        "offer",
+        "offer",
+        said("Offer received"),
         said(
-            "Your mail server refused our mail for good. Nothing more is sent until you confirm your address again."
+            "{service}: the other side offers to divide {amount}. Accept it, answer with another, or decline."
         ),
+        OFFERS,
     ),
+    *_both(
+        "offer_declined",
+        "offer",
+        said("Offer declined"),
+        said("{service}: the other side has declined your offer."),
+        OFFERS,
+    ),
+    *_both(
+        "resolved",
+        "ended",
+        said("Escrow divided"),
+        said("{service}: {amount} were divided between both sides."),
+    ),
+    Kind(
+        "arbiter.assigned",
+        "arbiter.dispute",
+        said("You are assigned to a dispute"),
+        said("{service}: help to decide over {amount}, by {deadline}."),
+        DISPUTE,
+    ),
+    Kind(
+        "arbiter.decide_soon",
+        "arbiter.deadline",
+        said("Decide soon"),
+        said("{service}: your time to decide over {amount} ends at {deadline}."),
+        DISPUTE,
+    ),
+    *ACCOUNT_KINDS,
 )
 
 _KINDS = {kind.name: kind for kind in KINDS}

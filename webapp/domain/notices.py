@@ -54,30 +54,50 @@ class Choice:
     may_be_urgent: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of notice. `fragment` leads to the action on the thing's page."""
+
+    name: str
+    choice: str
+    title: Said
+    sentence: Said
+    fragment: str = ""
+
+
+ACTION = "escrow-actions-title"
+
 CHOICES = (
     Choice("pays.delivered", Audience.PAYER, said("A result to check and release"), may_be_urgent=True),
     Choice("pays.funded", Audience.PAYER, said("Your payment for an escrow has arrived")),
-    Choice("pays.disputed", Audience.PAYER, said("The provider disputes an escrow"), may_be_urgent=True),
+    Choice("pays.disputed", Audience.PAYER, said("A dispute over what you pay for"), may_be_urgent=True),
     Choice("pays.offer", Audience.PAYER, said("The provider offers to divide an escrow")),
     Choice("pays.ended", Audience.PAYER, said("An escrow has ended")),
     Choice(
         "pays.deadline",
         Audience.PAYER,
-        said("Your time to pay or to check is almost over"),
+        said("Your time to pay, to check or to appeal is almost over"),
         may_be_urgent=True,
     ),
     Choice("provides.new", Audience.PROVIDER, said("A new escrow for you")),
     Choice("provides.funded", Audience.PROVIDER, said("An escrow for you has been paid for")),
-    Choice("provides.disputed", Audience.PROVIDER, said("The payer disputes an escrow"), may_be_urgent=True),
+    Choice(
+        "provides.disputed", Audience.PROVIDER, said("A dispute over what you provide"), may_be_urgent=True
+    ),
     Choice("provides.offer", Audience.PROVIDER, said("The payer offers to divide an escrow")),
     Choice("provides.ended", Audience.PROVIDER, said("An escrow for you has ended")),
     Choice(
         "provides.deadline",
         Audience.PROVIDER,
-        said("Your time to deliver is almost over"),
+        said("Your time to deliver or to appeal is almost over"),
         may_be_urgent=True,
     ),
-    Choice("arbiter.dispute", Audience.ARBITER, said("A dispute to decide"), may_be_urgent=True),
+    Choice(
+        "arbiter.dispute", Audience.ARBITER, said("A dispute that you are assigned to"), may_be_urgent=True
+    ),
+    Choice(
+        "arbiter.deadline", Audience.ARBITER, said("Your time to decide is almost over"), may_be_urgent=True
+    ),
     Choice("operator.alert", Audience.OPERATOR, said("An alert was raised"), may_be_urgent=True),
     Choice("money.deposit", Audience.EVERYBODY, said("A deposit was credited")),
     Choice("money.payout", Audience.EVERYBODY, said("A payout has arrived, failed or is held back")),

@@ -9,8 +9,8 @@ from string import Formatter
 from urllib.parse import quote
 
 from webapp.domain.money import Amount
-from webapp.domain.notice_kinds import Kind, kind_of
-from webapp.domain.notices import TOLD_TOGETHER, Audience, Subject, choice_named
+from webapp.domain.notice_kinds import kind_of
+from webapp.domain.notices import TOLD_TOGETHER, Audience, Kind, Subject, choice_named
 from webapp.domain.said import said
 from webapp.models import Notice
 from webapp.web.formats import day_and_time, money

@@ -16,9 +16,10 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from webapp.config import Settings
 from webapp.domain.clock import to_rfc3339, utcnow
+from webapp.domain.disputes.rungs import Rung
 from webapp.domain.escrow_states import Status
 from webapp.domain.notices import REMINDERS, Subject
-from webapp.models import Escrow, Notice, Outage
+from webapp.models import Dispute, DisputeSeat, Escrow, Notice, Outage
 from webapp.services import downtime
 from webapp.services.escrow_payments import is_short
 from webapp.services.notices.book import Draft, told_together, write
@@ -36,14 +37,20 @@ TOO_EARLY = 1 / 4
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """A deadline of an escrow in one state, from when it runs, and who can do something about it."""
+    """A deadline of an escrow in one state, from when it runs, and whose wallet can do something about it.
+
+    With `rungs` it is that of a dispute on one of them; without a `wallet` it is for those who are assigned to it.
+    """
 
     kind: str
     status: Status
     deadline: InstrumentedAttribute[Any]
     started: InstrumentedAttribute[Any]
-    wallet: InstrumentedAttribute[int]
+    wallet: InstrumentedAttribute[int] | None
+    rungs: tuple[Rung, ...] = ()
 
+
+_RUNG = (Status.DISPUTED, Dispute.rung_ends_at, Dispute.rung_since)
 
 CLOCKS = (
     Clock("pays.fund_soon", Status.PENDING, Escrow.fund_by, Escrow.created_at, Escrow.payer_wallet_id),
@@ -57,6 +64,9 @@ CLOCKS = (
     Clock(
         "pays.accept_soon", Status.DELIVERED, Escrow.accept_by, Escrow.delivered_at, Escrow.payer_wallet_id
     ),
+    Clock("pays.appeal_soon", *_RUNG, Escrow.payer_wallet_id, (Rung.APPEAL,)),
+    Clock("provides.appeal_soon", *_RUNG, Escrow.provider_wallet_id, (Rung.APPEAL,)),
+    Clock("arbiter.decide_soon", *_RUNG, None, (Rung.MEDIATION, Rung.ARBITRATION, Rung.PANEL)),
 )
 
 
@@ -96,13 +106,16 @@ class Reminders:
         for lead in sorted(REMINDERS, reverse=True):
             for row in self._session.execute(_near(clock, since + lead, now + lead)):
                 if row.started + lead < row.deadline and now < row.deadline:
-                    nearest[row.id] = row, lead
+                    nearest[row.id, row.reader_id] = row, lead
         if not nearest:
             return
-        users = owners(self._session, {row.wallet_id for row, _ in nearest.values()})
-        told = self._told(clock, {str(escrow_id) for escrow_id in nearest})
+        readers = {row.reader_id for row, _ in nearest.values()}
+        users = (
+            owners(self._session, readers) if clock.wallet is not None else {each: each for each in readers}
+        )
+        told = self._told(clock, {str(escrow_id) for escrow_id, _ in nearest})
         for row, lead in nearest.values():
-            user_id = users.get(row.wallet_id)
+            user_id = users.get(row.reader_id)
             hours = int(lead / timedelta(hours=1))
             reminded_at = told.get((user_id, str(row.id), hours))
             is_reminded = reminded_at is not None and reminded_at >= row.deadline - lead * (1 + TOO_EARLY)
@@ -137,13 +150,23 @@ def _draft(row: Row[Any], clock: Clock, user_id: int, hours: int) -> Draft:
 
 def _near(clock: Clock, after: datetime, until: datetime) -> Any:
     """Escrows of this clock with a deadline between the two."""
+    reader = clock.wallet if clock.wallet is not None else DisputeSeat.user_id
     statement = select(
         Escrow.id,
         Escrow.service_name,
         Escrow.amount,
-        clock.wallet.label("wallet_id"),
+        reader.label("reader_id"),
         clock.deadline.label("deadline"),
         clock.started.label("started"),
     ).where(Escrow.status == clock.status, clock.deadline > after, clock.deadline <= until)
+    if clock.rungs:
+        statement = statement.join(Dispute, Dispute.escrow_id == Escrow.id).where(
+            Dispute.rung.in_(clock.rungs)
+        )
+    if clock.wallet is None:
+        # Who has decided, or has left, is not waited for.
+        statement = statement.join(DisputeSeat, DisputeSeat.dispute_id == Dispute.id).where(
+            DisputeSeat.left_at.is_(None), DisputeSeat.decided_at.is_(None)
+        )
     # Whoever has sent the coins can only wait for the chain.
     return statement.where(is_short()) if clock.status is Status.PENDING else statement

@@ -1,4 +1,4 @@
-"""What the audit trail tells the two sides of an escrow, and the arbiters."""
+"""What the audit trail tells the two sides of an escrow, and who is assigned to its dispute."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from webapp.domain.clock import to_rfc3339
 from webapp.domain.escrow_states import Status
 from webapp.domain.money import ZERO, Amount
 from webapp.domain.notices import Subject
-from webapp.domain.roles import Role
 from webapp.models import Escrow, EscrowTransaction
 from webapp.services.notices.book import Draft
 from webapp.services.notices.cursor import Cursor
-from webapp.services.notices.readers import actors, owners, with_role
+from webapp.services.notices.disputes import IN_DISPUTE, OpenDispute, open_disputes
+from webapp.services.notices.readers import actors, owners
 from webapp.services.notices.reading import read_on
 
 _ROWS = select(
@@ -37,7 +37,10 @@ _ROWS = select(
 ).join(Escrow, Escrow.id == EscrowTransaction.escrow_id)
 
 # What asks for something is told only while it is still asked for.
-_TOLD_WHILE = {"delivered": Status.DELIVERED, "disputed": Status.DISPUTED}
+_TOLD_WHILE = {
+    "delivered": Status.DELIVERED,
+    **dict.fromkeys(("disputed", "dispute_assigned", *IN_DISPUTE), Status.DISPUTED),
+}
 
 
 class TrailReader:
@@ -57,18 +60,18 @@ class TrailReader:
             self._session, {w for row in told for w in (row.payer_wallet_id, row.provider_wallet_id)}
         )
         by = actors(self._session, (row.actor for row in told))
-        arbiters = (
-            with_role(self._session, Role.ARBITER) if any(row.kind == "disputed" for row in told) else []
+        disputes = open_disputes(
+            self._session, {row.escrow_id for row in told if row.kind.startswith("dispute_")}
         )
         found = []
         for row in told:
-            for user_id, kind, amount, deadline in self._told(row, users, arbiters):
+            for user_id, kind, amount, deadline in self._told(row, users, disputes.get(row.escrow_id)):
                 if user_id is not None and by.get(row.actor) != user_id:
                     found.append(_draft(row, user_id, kind, amount, deadline))
         return found
 
     def _told(
-        self, row: Row[Any], users: dict[int, int], arbiters: list[int]
+        self, row: Row[Any], users: dict[int, int], dispute: OpenDispute | None
     ) -> Iterator[tuple[int | None, str, Amount, datetime | None]]:
         """(user, kind, amount, deadline) for each one who is told of a row."""
         payer, provider = users.get(row.payer_wallet_id), users.get(row.provider_wallet_id)
@@ -84,8 +87,12 @@ class TrailReader:
             case "disputed":
                 yield payer, "pays.disputed", row.amount, None
                 yield provider, "provides.disputed", row.amount, None
-                for arbiter in arbiters:
-                    yield arbiter, "arbiter.dispute", row.amount, None
+            case "dispute_assigned" if dispute:
+                for user_id in dispute.assigned:
+                    yield user_id, "arbiter.assigned", row.amount, dispute.ends_at
+            case kind if dispute and kind in IN_DISPUTE:
+                yield payer, f"pays.{IN_DISPUTE[kind]}", row.amount, dispute.ends_at
+                yield provider, f"provides.{IN_DISPUTE[kind]}", row.amount, dispute.ends_at
             case "offered" | "offer_declined":
                 what = "offer" if row.kind == "offered" else row.kind
                 yield payer, f"pays.{what}", row.amount, None
@@ -106,4 +113,6 @@ def _draft(row: Row[Any], user_id: int, kind: str, amount: Amount, deadline: dat
     detail = {"service": row.service_name, "amount": str(amount)}
     if deadline is not None:
         detail["deadline"] = to_rfc3339(deadline)
-    return Draft(user_id, kind, f"trail:{row.id}:{kind}", Subject.ESCROW, str(row.escrow_id), detail)
+    # Nobody is assigned to the same dispute twice, though several rows may tell that somebody was.
+    source = f"assigned:{row.escrow_id}" if kind == "arbiter.assigned" else f"trail:{row.id}:{kind}"
+    return Draft(user_id, kind, source, Subject.ESCROW, str(row.escrow_id), detail)
