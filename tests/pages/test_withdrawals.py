@@ -81,7 +81,7 @@ def test_who_pays_and_what_a_payout_waits_for_is_said(payer: Browser, pair: Pair
     payout = services.wallets(session).payouts.withdraw(pair.payer.wallet_id, ADDRESS, Amount.parse(1))
     page = payer.get(f"/wallet/payouts/{payout.id}").text
     assert "2 more payouts are asked for" in page
-    assert "another payout is asked for" in _preview(payer, "50")
+    assert "1 more payout is asked for" in _preview(payer, "50")
 
 
 def test_without_script_a_button_shows_the_figures_and_moves_nothing(
