@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -29,8 +30,9 @@ from webapp.domain.exceptions import (
 from webapp.models import Alert, Escrow
 from webapp.services import audit_trail
 from webapp.services.container import Services
+from webapp.services.database import Session as DatabaseSession
 from webapp.services.evidence import orphans
-from webapp.services.evidence.book import SubmittedFile
+from webapp.services.evidence.book import PreparedItem, SubmittedFile
 from webapp.services.evidence.documents import item_document
 from webapp.services.evidence.vault import Vault
 from webapp.services.signing_keys import actor_of
@@ -176,6 +178,36 @@ def test_each_side_has_its_limits_and_what_is_refused_leaves_no_file(
     add(session, services, pair.provider, escrow, data=b"The other side has limits of its own")
 
     assert len(stored_files(settings)) == 2
+
+
+@pytest.mark.settings(evidence={"max_items_per_side": 5})
+def test_what_comes_at_once_gets_numbers_of_its_own_and_no_more_than_the_limit(
+    session: Session, services: Services, settings: Settings, pair: Pair, escrow: Escrow
+) -> None:
+    book = services.evidence(session, pair.payer.actor)
+    parties = manager(session, services, pair.payer).parties(escrow)
+    prepared = [book.prepare(escrow, parties, f"Text {number}", None) for number in range(8)]
+    escrow_id = escrow.id
+    session.commit()
+
+    def write(item: PreparedItem) -> bool:
+        with DatabaseSession(settings) as own:
+            try:
+                with unit_of_work(own):
+                    services.evidence(own, pair.payer.actor).add(
+                        own.get_one(Escrow, escrow_id), parties, item
+                    )
+            except ValidationError:
+                return False
+        return True
+
+    with ThreadPoolExecutor(4) as pool:
+        added = list(pool.map(write, prepared))
+    assert sum(added) == 5
+    items = book.items(escrow, parties)
+    assert [item.number for item in items] == [1, 2, 3, 4, 5]
+    assert [item.previous_hash for item in items] == [GENESIS, *[item.hash for item in items[:-1]]]
+    assert list(audit_trail.broken_links(session)) == []
 
 
 @on_sqlite

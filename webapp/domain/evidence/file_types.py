@@ -6,6 +6,8 @@ picture to one program and an archive or a page to another is not taken.
 
 from __future__ import annotations
 
+import re
+
 import puremagic
 
 from webapp.domain.evidence import pdf
@@ -17,6 +19,8 @@ from webapp.domain.said import said
 MAX_JSON_BYTES = 1_048_576
 """Larger text is not parsed to find out whether it is JSON: it is taken as text."""
 
+# What no text has; a terminal would obey some of it.
+_CONTROL = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f]")
 _MARKUP = ("<", "{\\rtf", "%!ps")
 _END_OF_ARCHIVE = b"PK\x05\x06"
 _LONGEST_ARCHIVE_END = 22 + 0xFFFF
@@ -47,7 +51,7 @@ def _text_type(data: bytes) -> str:
         text = data.decode("utf-8")
     except UnicodeDecodeError:
         raise _unknown(data) from None
-    if any(character < " " and character not in "\t\n\r\f" for character in text) or "\x7f" in text:
+    if _CONTROL.search(text):
         raise _unknown(data)
     beginning = text[:64].lstrip("\ufeff \t\n\r\f").lower()
     if beginning.startswith(_MARKUP):
