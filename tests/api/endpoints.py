@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import select
 
 from tests.api.conftest import ADDRESS, World
+from tests.api.dispute_endpoints import DISPUTE_ENDPOINTS
 from tests.api.endpoint import Endpoint, Request
 from tests.api.terms_endpoints import TERMS_ENDPOINTS
 from tests.support.evidence import add
@@ -261,6 +262,7 @@ OFFER_ENDPOINTS = (
 
 ENDPOINTS = (
     *TERMS_ENDPOINTS,
+    *DISPUTE_ENDPOINTS,
     *SERVICE_ENDPOINTS,
     *OFFER_ENDPOINTS,
     *PLAN_ENDPOINTS,

@@ -42,7 +42,7 @@ def test_an_escrow_from_its_creation_to_its_release(world: World) -> None:
 
     seen = world.provider.get(escrow["links"]["self"]).json
     assert {**seen, "links": None} == {**escrow, "links": None}
-    assert set(seen["links"]) == {"self", "transactions", "deliver", "refund"}
+    assert set(seen["links"]) == {"self", "transactions", "deliver", "refund", "dispute"}
 
     signature = sign_result(world.pair.key.secret, uuid.UUID(escrow["id"]), Amount.parse(100), RESULT_HASH)
     result = {"result_hash": RESULT_HASH.upper(), "provider_signature": signature}
@@ -52,7 +52,7 @@ def test_an_escrow_from_its_creation_to_its_release(world: World) -> None:
     assert delivered.json["accept_by"] > delivered.json["updated_at"]
 
     links = world.payer.get(escrow["links"]["self"]).json["links"]
-    assert set(links) == {"self", "transactions", "release"}
+    assert set(links) == {"self", "transactions", "release", "dispute"}
     released = world.payer.post(links["release"])  # what was delivered need not be named again
     assert (released.status_code, released.json["status"]) == (200, "released")
     assert released.json["released_at"] and not released.json["refunded_at"]

@@ -10,6 +10,7 @@ from flask_openapi3_swagger.templates import swagger_html_string  # type: ignore
 
 from webapp.blueprints.api import (
     community_fund,
+    disputes,
     escrow_terms,
     escrows,
     evidence,
@@ -31,6 +32,7 @@ BLUEPRINTS = (
     escrows.bp,
     offers.bp,
     plans.bp,
+    disputes.bp,
     evidence.bp,
     wallets.bp,
     payouts.bp,

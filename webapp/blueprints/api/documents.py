@@ -34,6 +34,7 @@ _ACTIONS = {
     Action.DELIVER: ("api_escrows.deliver", Scope.ESCROW_DELIVER),
     Action.RELEASE: ("api_escrows.release", Scope.ESCROW_RELEASE),
     Action.REFUND: ("api_escrows.refund", Scope.ESCROW_REFUND),
+    Action.DISPUTE: ("api_disputes.open_dispute", Scope.ESCROW_DISPUTE),
 }
 
 
