@@ -3,7 +3,7 @@
 
 (() => {
   const UNITS = 100000000n;
-  const AMOUNT = /^([0-9]{1,11})(?:\.([0-9]{1,8}))?$/;
+  const AMOUNT = /^([0-9]{1,11})(?:[.,]([0-9]{1,8}))?$/;
 
   const write = (units) => `${units / UNITS}.${String(units % UNITS).padStart(8, "0")}`;
   const read = (text) => {

@@ -11,13 +11,15 @@ from pathlib import Path
 import pytest
 from flask import Blueprint, Flask, render_template_string
 from flask_babel import gettext, lazy_gettext, ngettext
+from wtforms.validators import InputRequired
 
 from tests.support.browsing import Browser
-from webapp.domain.exceptions import ValidationError
+from webapp.domain.exceptions import InvalidAmountError, ValidationError
 from webapp.domain.money import Amount
 from webapp.domain.said import said
 from webapp.models import User
 from webapp.web import catalogues, formats
+from webapp.web.amount_field import AmountField
 from webapp.web.forms import PageForm, stripped
 from webapp.web.guards import public
 from webapp.web.language import speaking, translated
@@ -197,7 +199,7 @@ def test_a_program_is_answered_in_english_whatever_it_asks_for(browser: Browser,
 
 def test_a_form_says_what_is_wrong_in_the_language_of_the_page(app: Flask) -> None:
     from wtforms import StringField
-    from wtforms.validators import InputRequired, Length
+    from wtforms.validators import Length
 
     class Probe(PageForm):
         amount = StringField("", [InputRequired(lazy_gettext("Too much"))], [stripped])
@@ -250,3 +252,48 @@ def test_numbers_and_times_are_written_as_the_language_writes_them(
         assert formats.day_and_time(when) == f"{date}, 12:05"
         limit = said("must be at most {most} FLOP", most=Amount.parse("0.5"))
         assert ("0,50000000" if language == "es" else "0.50000000") in translated(limit)
+
+
+@pytest.mark.parametrize(
+    ("typed", "english", "spanish"),
+    [
+        ("12", "12", "12"),
+        ("12.5", "12.5", "12.5"),
+        ("12.50000000", "12.50000000", "12.50000000"),
+        ("0.125", "0.125", "0.125"),
+        ("1.234", "1.234", None),
+        ("1,234", None, None),
+        ("12,5", None, "12.5"),
+        ("12,50", None, "12.50"),
+        ("0,125", None, "0.125"),
+        ("1234,567", None, "1234.567"),
+        ("1,234.50", "1234.50", None),
+        ("1.234,50", None, "1234.50"),
+        ("1\u202f234,50000000", None, "1234.50000000"),
+        ("1 234", "1234", "1234"),
+        ("1 234.5", "1234.5", None),
+        ("1,234,567", None, None),
+        ("12 34", None, None),
+        ("1e3", None, None),
+    ],
+)
+def test_no_amount_can_be_mistyped_a_thousandfold(
+    app: Flask, typed: str, english: str | None, spanish: str | None
+) -> None:
+    class Probe(PageForm):
+        amount = AmountField("", [InputRequired()])
+
+    for language, wanted in (("en", english), ("es", spanish)):
+        with app.test_request_context(method="POST", data={"amount": typed}), speaking(language):
+            form = Probe()
+            is_valid = form.validate()
+            assert f'value="{typed}"' in form.amount(), "what was typed stays"
+            try:
+                read = Amount.parse(form.amount.data if is_valid else "")
+            except InvalidAmountError:
+                assert wanted is None, (typed, language)
+            else:
+                assert read == Amount.parse(wanted), (typed, language)
+    with app.test_request_context(), speaking("es"):
+        form = Probe(formdata=None, data={"amount": "12.50000000"})
+        assert 'value="12,50000000"' in form.amount()

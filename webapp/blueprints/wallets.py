@@ -31,6 +31,7 @@ from webapp.services.deposits import depth, losses
 from webapp.services.payouts.preview import Preview, preview_withdrawal
 from webapp.services.payouts.queue import PayoutQueue
 from webapp.services.wallet_ownership import list_wallets
+from webapp.web.amount_field import read_amount
 from webapp.web.current import db_session, services
 from webapp.web.guards import signed_in
 from webapp.web.htmx import done, render
@@ -258,7 +259,7 @@ def _preview_context(wallet_id: int, text: str | None, reach: ChainReach) -> dic
     """The preview of what was typed; None while it is not an amount."""
     found: Preview | None = None
     try:
-        amount = Amount.parse((text or "").strip())
+        amount = read_amount(text)
         found = preview_withdrawal(db_session(), services().settings, wallet_id, amount)
     except InvalidAmountError:
         pass

@@ -22,7 +22,7 @@ from webapp.domain.exceptions import (
     NoDepositAddressError,
     ValidationError,
 )
-from webapp.domain.money import Amount, split
+from webapp.domain.money import split
 from webapp.domain.result_rules.kinds import Kind
 from webapp.domain.result_rules.words import rules_in_words
 from webapp.domain.said import said
@@ -30,6 +30,7 @@ from webapp.models import CatalogueService, Escrow
 from webapp.services.funding_terms import DEPOSIT
 from webapp.services.terms.repetition import repeated_terms
 from webapp.services.wallet_ownership import list_wallets
+from webapp.web.amount_field import read_amount
 from webapp.web.current import db_session, services
 from webapp.web.formats import duration, percent
 from webapp.web.guards import signed_in
@@ -169,7 +170,7 @@ def _split_of(text: str | None) -> dict[str, Any]:
     basis_points = services().settings.escrow.fund_basis_points
     shares = {"provider_share": percent(10_000 - basis_points), "fund_share": percent(basis_points)}
     try:
-        provider_amount, community_amount = split(Amount.parse((text or "").strip()), basis_points)
+        provider_amount, community_amount = split(read_amount(text), basis_points)
     except InvalidAmountError:
         return {"provider_amount": None, "community_amount": None, **shares}
     return {"provider_amount": provider_amount, "community_amount": community_amount, **shares}

@@ -10,6 +10,7 @@ from wtforms.widgets import CheckboxInput, ListWidget
 
 from webapp.domain.roles import Scope
 from webapp.domain.said import said
+from webapp.web.amount_field import AmountField
 from webapp.web.forms import PageForm, stripped
 from webapp.web.language import translated
 
@@ -59,7 +60,7 @@ class SigningKeyForm(PageForm):
         option_widget=CheckboxInput(),
         widget=ListWidget(prefix_label=False),
     )
-    spend_limit = StringField(_l("Most that it may spend"), [Optional(), Length(max=32)], [stripped])
+    spend_limit = AmountField(_l("Most that it may spend"), [Optional(), Length(max=32)], [stripped])
     expires_at = DateField(_l("Works until the end of"), [Optional()])
 
     def offer(self, wallets: list[tuple[int, str]], scopes: list[Scope]) -> None:

@@ -24,6 +24,7 @@ from webapp.domain.exceptions import InvalidAmountError
 from webapp.domain.money import Amount
 from webapp.domain.node_health import Health
 from webapp.services.nodes.registry import NodeFilter
+from webapp.web.amount_field import AmountField
 from webapp.web.forms import PageForm, readable_reason, stripped
 from webapp.web.language import lazily
 from webapp.web.node_view import health_label
@@ -65,7 +66,7 @@ class AirdropForm(PageForm):
         ],
         default=EACH,
     )
-    amount = StringField(
+    amount = AmountField(
         _l("Amount"), [InputRequired(_l("Enter an amount")), Length(max=32), _an_amount], [stripped]
     )
     reason = StringField(_l("Reason"), [Optional(), readable_reason], [stripped])

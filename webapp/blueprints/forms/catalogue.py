@@ -15,6 +15,7 @@ from webapp.domain.exceptions import ValidationError
 from webapp.domain.result_rules.words import NAMES
 from webapp.domain.said import said
 from webapp.models import CatalogueService
+from webapp.web.amount_field import AmountField
 from webapp.web.forms import PageForm, stripped
 from webapp.web.language import lazily
 
@@ -32,7 +33,7 @@ class ChangeServiceForm(PageForm):
     """What a provider may change about a service. What the words may be is judged by `services.catalogue_terms`."""
 
     description = TextAreaField(_l("What does it do?"), [Optional(), Length(max=1000)], [stripped])
-    price = StringField(_l("Price"), [Optional(), Length(max=32)], [stripped])
+    price = AmountField(_l("Price"), [Optional(), Length(max=32)], [stripped])
     deadline_hours = IntegerField(_l("Hours to deliver"), [Optional()])
     acceptance_hours = IntegerField(_l("Hours to object"), [Optional()])
     requires_result = BooleanField(_l("Every delivery brings the result itself, to be checked"))

@@ -29,6 +29,7 @@ from webapp.domain.clock import utcnow
 from webapp.domain.result_rules.submitted import SubmittedResult
 from webapp.models import Escrow
 from webapp.services.funding_terms import BALANCE, DEPOSIT
+from webapp.web.amount_field import AmountField
 from webapp.web.forms import PageForm, stripped
 
 LARGEST_WALLET_ID = 2**31 - 1
@@ -55,7 +56,7 @@ class EscrowForm(EndingFields):
             NumberRange(1, LARGEST_WALLET_ID, _l("There is no such wallet")),
         ],
     )
-    amount = StringField(_l("Amount"), [InputRequired(_l("Enter an amount")), Length(max=32)], [stripped])
+    amount = AmountField(_l("Amount"), [InputRequired(_l("Enter an amount")), Length(max=32)], [stripped])
     service_name = StringField(
         _l("Service"), [InputRequired(_l("Name the service")), Length(max=128)], [stripped]
     )

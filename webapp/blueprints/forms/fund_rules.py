@@ -9,6 +9,7 @@ from wtforms.validators import DataRequired, InputRequired, Length
 
 from webapp.domain.fund_rules import FundRules
 from webapp.services.identity import MAX_PASSWORD_LENGTH
+from webapp.web.amount_field import AmountField
 from webapp.web.forms import PageForm, readable_reason, stripped
 from webapp.web.fund_view import rule_label
 from webapp.web.language import lazily
@@ -17,7 +18,8 @@ _NEEDED = _l("Enter a value")
 
 
 def _text(key: str) -> StringField:
-    return StringField(lazily(rule_label(key)), [InputRequired(_NEEDED), Length(max=32)], [stripped])
+    kind = AmountField if key.endswith(("_amount", "_threshold")) else StringField
+    return kind(lazily(rule_label(key)), [InputRequired(_NEEDED), Length(max=32)], [stripped])
 
 
 class RulesForm(PageForm):

@@ -9,13 +9,14 @@ from wtforms import DateTimeLocalField, HiddenField, IntegerField, StringField, 
 from wtforms.validators import InputRequired, Length, Optional
 
 from webapp.services.offer_terms import MAX_MESSAGE_LENGTH
+from webapp.web.amount_field import AmountField
 from webapp.web.forms import PageForm, stripped
 
 
 class OfferForm(PageForm):
     """A split. What the share may be is judged by `services.offer_terms`."""
 
-    share = StringField(
+    share = AmountField(
         _l("For the provider’s side"),
         [InputRequired(_l("Enter an amount, or 0 to give all of it back")), Length(max=32)],
         [stripped],

@@ -6,6 +6,7 @@ from flask_babel import lazy_gettext as _l
 from wtforms import HiddenField, StringField
 from wtforms.validators import InputRequired, Length
 
+from webapp.web.amount_field import AmountField
 from webapp.web.forms import PageForm, readable_reason, stripped
 
 
@@ -35,6 +36,6 @@ class EvidenceBecauseForm(EvidenceForm, BecauseForm):
 class RateForm(PageForm):
     """The rate that a transaction and its child shall pay together."""
 
-    rate = StringField(
+    rate = AmountField(
         _l("Rate to reach"), [InputRequired(_l("Enter a rate in FLOP per kB")), Length(max=32)], [stripped]
     )

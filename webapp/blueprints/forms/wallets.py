@@ -6,6 +6,7 @@ from flask_babel import lazy_gettext as _l
 from wtforms import StringField
 from wtforms.validators import InputRequired, Length
 
+from webapp.web.amount_field import AmountField
 from webapp.web.forms import PageForm, stripped
 
 
@@ -15,7 +16,7 @@ class WithdrawForm(PageForm):
     address = StringField(
         _l("To address"), [InputRequired(_l("Enter an address")), Length(max=64)], [stripped]
     )
-    amount = StringField(_l("Amount"), [InputRequired(_l("Enter an amount")), Length(max=32)], [stripped])
+    amount = AmountField(_l("Amount"), [InputRequired(_l("Enter an amount")), Length(max=32)], [stripped])
 
 
 class RedirectForm(PageForm):
