@@ -281,6 +281,21 @@ def test_of_two_workers_one_sends(
     assert len(server.mails) == 1
 
 
+@ONE
+def test_an_operator_tries_the_server(app: Flask, mail_settings: Settings, server: MailServer) -> None:
+    runner = app.test_cli_runner()
+    assert "mail.host is empty" in runner.invoke(args=["mail", "test", "--to", "me@here.test"]).output
+    app.extensions["duxos"] = Services.of(mail_settings)
+    done = runner.invoke(args=["mail", "test", "--to", "me@here.test", "--json"])
+    assert (done.exit_code, done.output) == (0, '{"to": "me@here.test", "status": "taken"}\n')
+    assert server.mails[0][1]["Subject"] == "DuxOS Escrow sends mail"
+    for wrong in ("nobody", "a@b\nBcc: c@d"):
+        assert "must be an e-mail address" in runner.invoke(args=["mail", "test", "--to", wrong]).output
+    server.answers["me@here.test"] = "550 no such user"
+    refused = runner.invoke(args=["mail", "test", "--to", "me@here.test"])
+    assert refused.exit_code == 1 and "answered 550" in refused.output
+
+
 def _certificate(folder: Path) -> tuple[Path, Path]:
     """A certificate of 127.0.0.1 and its key."""
     key = ec.generate_private_key(ec.SECP256R1())

@@ -14,6 +14,7 @@ from webapp.cli.fund_rules import fund_commands
 from webapp.cli.keys import key_commands
 from webapp.cli.languages import language_commands
 from webapp.cli.ledger import ledger_check
+from webapp.cli.mail import mail_commands
 from webapp.cli.nodes import node_commands
 from webapp.cli.payouts import payout_commands
 from webapp.cli.reputation import reputation_commands
@@ -32,6 +33,7 @@ COMMANDS = (
     custody_commands,
     alert_commands,
     coin_commands,
+    mail_commands,
     solvency_commands,
     case_file_commands,
     fund_commands,

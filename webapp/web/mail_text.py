@@ -36,7 +36,7 @@ class MailComposer:
     def link(self, user: User) -> EmailMessage:
         """The mail with the link by which an address is confirmed."""
         with speaking(user.language):
-            message = self._message(user, _("Confirm your e-mail address"), "")
+            message = self._message(user.email, _("Confirm your e-mail address"), "")
             before = _("Somebody, hopefully you, wants notices of DuxOS Escrow sent to this address.")
             after = _("Whoever did not ask for this does nothing: without the link no more mail comes.")
             url, label = self._links.confirm(user.id, user.email), _("Confirm this address")
@@ -47,7 +47,7 @@ class MailComposer:
         """The mail with what the user is told, the oldest first."""
         with speaking(user.language):
             told = [words_of(notice) for notice in digest.notices]
-            message = self._message(user, _subject(told, digest.total), f"{user.id}.{digest.last_id}")
+            message = self._message(user.email, _subject(told, digest.total), f"{user.id}.{digest.last_id}")
             farewell = self._links.unsubscribe(user.id)
             message["List-Unsubscribe"] = f"<{farewell}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
@@ -62,11 +62,17 @@ class MailComposer:
             _fill(message, parts)
         return message
 
-    def _message(self, user: User, subject: str, number: str) -> EmailMessage:
+    def test(self, address: str) -> EmailMessage:
+        """A mail that shows that mail arrives. Raises ValueError for what is no address."""
+        message = self._message(address, "DuxOS Escrow sends mail", "")
+        _fill(message, ["This is a test.", ("The site", self._links.to("/"))])
+        return message
+
+    def _message(self, address: str, subject: str, number: str) -> EmailMessage:
         message = EmailMessage()
         message["Subject"] = subject
         message["From"] = Address("DuxOS Escrow", addr_spec=self._settings.sender)
-        message["To"] = Address(addr_spec=user.email)
+        message["To"] = Address(addr_spec=address)
         message["Date"] = formatdate(usegmt=True)
         message["Auto-Submitted"] = "auto-generated"
         if number:

@@ -6,6 +6,7 @@ again by its new time, unless the reader was reminded only a little too early fo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,8 @@ from webapp.services.unit_of_work import unit_of_work
 
 # Deadlines that were set by a transaction that ended late are found within this time.
 OVERLAP = timedelta(minutes=10)
+# Nobody minds a reminder that is so much later.
+LOOK_SECONDS = 20.0
 # The place is moved on this seldom while nothing is told: moving it is a write.
 STEP = timedelta(minutes=2)
 # A reminder that came so much of its time too early counts all the same.
@@ -77,9 +80,13 @@ class Reminders:
         self._session = session
         self._settings = settings
         self._cursor = Cursor(session, "deadlines")
+        self._next_at = 0.0
 
     def run(self) -> bool:
-        """Remind of what has come near. False: nothing is left."""
+        """Remind of what has come near, if it is time to look again. False: nothing is left."""
+        if time.monotonic() < self._next_at:
+            return False
+        self._next_at = time.monotonic() + LOOK_SECONDS
         now = utcnow()
         if self._stands_still(now):
             self._session.commit()
