@@ -49,6 +49,7 @@ def test_each_side_reads_what_is_missing_and_the_payer_approves(
         assert sentence in page and "By this time at the latest" in page
         assert "Release without a delivery" not in page
     assert "Approve the result" not in _page(provider, escrow)
+    assert "Waits for your approval" not in payer.get("/").text, "nothing is delivered yet"
     response = _press(payer, escrow, "approve", htmx)
     assert response.status_code == (200 if htmx else 303)
     page = _page(payer, escrow)
@@ -57,6 +58,18 @@ def test_each_side_reads_what_is_missing_and_the_payer_approves(
     manager(session, services, pair.provider).deliver_escrow(escrow.id, RESULT_HASH, signature(pair, escrow))
     assert _now(session, escrow).status == "released"
     assert "Released" in _page(payer, escrow)
+
+
+def test_the_dashboard_says_what_waits_for_an_approval(
+    payer: Browser, provider: Browser, pair: Pair, session, services: Services
+) -> None:
+    terms = presets.auto_refund(utcnow() + timedelta(hours=5))
+    escrow = make_escrow(session, services, pair, terms=terms)
+    manager(session, services, pair.provider).deliver_escrow(escrow.id, RESULT_HASH, signature(pair, escrow))
+    assert "Waits for your approval" in payer.get("/").text
+    assert "Waits for your approval" not in provider.get("/").text
+    manager(session, services, pair.payer).terms.approve(escrow.id)
+    assert "Waits for your approval" not in payer.get("/").text
 
 
 def test_a_secret_is_revealed_as_it_was_typed_and_a_wrong_one_is_refused_beside_its_field(

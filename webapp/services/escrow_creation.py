@@ -22,6 +22,7 @@ from webapp.domain.exceptions import (
 from webapp.domain.money import ZERO, split
 from webapp.domain.roles import Actor, Scope
 from webapp.domain.said import said
+from webapp.domain.terms.language import PayerApproves, Terms
 from webapp.domain.terms.writing import as_document
 from webapp.models import Escrow, EscrowTerms
 from webapp.services import audit_trail
@@ -101,7 +102,7 @@ class EscrowCreation:
         document = None
         if read.own is not None:
             document = as_document(read.own.terms)
-            self._keep_terms(escrow, document)
+            self._keep_terms(escrow, read.own.terms, document)
         audit_trail.append(
             self._session,
             escrow.id,
@@ -113,13 +114,14 @@ class EscrowCreation:
         )
         return escrow
 
-    def _keep_terms(self, escrow: Escrow, document: dict[str, Any]) -> None:
+    def _keep_terms(self, escrow: Escrow, terms: Terms, document: dict[str, Any]) -> None:
         """They are looked at in the next moment: then it is written down when to look again."""
         self._session.add(
             EscrowTerms(
                 escrow_id=escrow.id,
                 document=document,
                 next_look_at=escrow.created_at,
+                awaits_payer=PayerApproves() in terms.facts and not terms.heeds_delivery,
                 ends_by=escrow.expires_at,
             )
         )

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import ColumnElement, exists, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.clock import utcnow
 from webapp.domain.escrow_states import Status
-from webapp.models import Escrow, SigningKey, Wallet
+from webapp.models import Escrow, EscrowTerms, SigningKey, Wallet
 from webapp.services.escrow_payments import is_short
 
 SHOWN = 10
@@ -21,6 +21,7 @@ class Desk:
     """Escrows by what is asked of the reader, the most urgent first; at most `SHOWN` of each."""
 
     to_accept: list[Escrow]
+    to_approve: list[Escrow]
     to_deliver: list[Escrow]
     to_pay: list[Escrow]
     to_wait_for: list[Escrow]
@@ -29,7 +30,7 @@ class Desk:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is asked of the reader."""
-        return not (self.to_accept or self.to_deliver or self.to_pay)
+        return not (self.to_accept or self.to_approve or self.to_deliver or self.to_pay)
 
 
 def desk(session: Session, wallet_ids: Collection[int]) -> Desk:
@@ -39,12 +40,19 @@ def desk(session: Session, wallet_ids: Collection[int]) -> Desk:
     in_time = Escrow.expires_at > utcnow()
     is_pending, is_unpaid = Escrow.status == Status.PENDING, is_short() & (Escrow.fund_by > utcnow())
     return Desk(
-        to_accept=_some(session, Escrow.accept_by, pays, is_delivered),
+        to_accept=_some(session, Escrow.accept_by, pays, is_delivered, ~Escrow.has_own_terms),
+        to_approve=_some(session, Escrow.expires_at, pays, is_delivered | is_active, _awaits_payer()),
         to_deliver=_some(session, Escrow.expires_at, provides, is_active, in_time),
         to_pay=_some(session, Escrow.fund_by, pays, is_pending, is_unpaid),
         to_wait_for=_some(session, Escrow.expires_at, pays, is_active),
         to_be_paid=_some(session, Escrow.fund_by, provides | (pays & ~is_unpaid), is_pending),
     )
+
+
+def _awaits_payer() -> ColumnElement[bool]:
+    """Whether an escrow's own terms ask for its payer's approval now."""
+    asks = exists().where(EscrowTerms.escrow_id == Escrow.id, EscrowTerms.awaits_payer)
+    return Escrow.has_own_terms & asks
 
 
 def has_any(session: Session, wallet_ids: Collection[int]) -> bool:
