@@ -23,6 +23,7 @@ from webapp.domain.exceptions import NotFoundError
 from webapp.domain.roles import Actor
 from webapp.models import Escrow, Wallet
 from webapp.services.container import Services
+from webapp.services.plans import Milestone
 from webapp.services.signing_keys import actor_of
 from webapp.services.unit_of_work import unit_of_work
 
@@ -191,3 +192,28 @@ def test_votes_of_a_panel_stay_sealed_until_the_dispute_has_ended(
         court.judge(judge).vote(escrow.id, share, secret)
     assert court.rung(escrow) == Rung.ENDED
     assert sorted(decisions()) == [("arbiter", 5000), ("panel", 1000), ("panel", 9000), ("panel", 9000)]
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_a_part_of_a_plan_says_how_the_others_stand_to_its_sides_only(
+    session: Session, services: Services, pair: Pair
+) -> None:
+    credit(session, pair.payer.wallet_id, "100")
+    overview = services.plans(session, pair.payer.actor).create(
+        pair.payer.wallet_id,
+        pair.provider.wallet_id,
+        "A film",
+        [Milestone("Script", "30"), Milestone("Cut", "70")],
+        service_name="video",
+        task_id="film 7",
+    )
+    first, second = overview.parts
+    manager(session, services, pair.provider).refund_escrow(first.id, "No time")
+    arbiter = make_person(session, services, "arbiter")
+    for actor, sees in ((pair.payer.actor, True), (arbiter.actor, False)):
+        data = made(session, services, actor, second)
+        assert judged(session, services, data).is_good
+        told = case_of(data)["plan"]
+        assert (told["title"], told["total"], told["part_number"]) == ("A film", "100.00000000", 2)
+        others = [(part["amount"], part["status"]) for part in told.get("all_parts", [])]
+        assert others == ([("30.00000000", "refunded"), ("70.00000000", "active")] if sees else [])

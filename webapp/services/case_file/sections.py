@@ -19,6 +19,7 @@ from webapp.domain.money import Amount
 from webapp.models import Escrow, EvidenceItem, JournalEntry, Posting, SettlementOffer
 from webapp.services import audit_trail
 from webapp.services.case_file.dispute import dispute_section
+from webapp.services.case_file.plan import plan_section
 from webapp.services.case_file.reader import CaseReader
 from webapp.services.case_file.terms import terms_section
 from webapp.services.evidence.book import of_escrow
@@ -176,6 +177,7 @@ def path_of(item: EvidenceItem) -> str | None:
 SECTIONS: dict[str, Section] = {
     "escrow": escrow_section,
     "terms": terms_section,
+    "plan": plan_section,
     "audit_trail": trail_section,
     "ledger": ledger_section,
     "payouts": payouts_section,
