@@ -10,8 +10,9 @@ from flask import Flask
 from tests.support.browsing import Browser
 from tests.support.people import Pair, make_escrow, make_node
 from webapp.domain.money import Amount
-from webapp.models import Escrow, Node, Payout
+from webapp.models import Escrow, Node, Payout, Plan
 from webapp.services.container import Services
+from webapp.services.plans import Milestone
 from webapp.web.static_files import static_url
 
 EVERYBODY = {"payer": 200, "provider": 200, "other": 200, "operator": 200, "arbiter": 200, "stranger": 303}
@@ -27,6 +28,10 @@ PAGES = {
     "/escrows/new": EVERYBODY,
     "/escrows/new?repeat={escrow}": PARTIES,
     "/escrows/split?amount=100": EVERYBODY,
+    "/escrows/plans/new?task_id=x": EVERYBODY,
+    "/escrows/plans/sum?parts-0-amount=5": EVERYBODY,
+    "/escrows/plans/{plan}": PARTIES,
+    f"/escrows/plans/{uuid.uuid4()}": NOWHERE,
     "/escrows/{escrow}": PARTIES,
     "/escrows/{escrow}/timeline?seen=active": PARTIES,
     "/escrows/{escrow}/offers": PARTIES,
@@ -81,6 +86,22 @@ def node(session, services: Services, pair: Pair) -> Node:
 
 
 @pytest.fixture
+def plan(session, services: Services, pair: Pair) -> Plan:
+    return (
+        services.plans(session, pair.payer.actor)
+        .create(
+            pair.payer.wallet_id,
+            pair.provider.wallet_id,
+            "A film",
+            [Milestone("Rough cut", "4"), Milestone("Film", "6")],
+            service_name="video",
+            task_id="film 7",
+        )
+        .plan
+    )
+
+
+@pytest.fixture
 def catalogued(session, services: Services, pair: Pair) -> dict[str, int]:
     """The ids of a service that is offered and of one that no longer is."""
     catalogue, provider = services.catalogue(session), pair.provider
@@ -97,13 +118,20 @@ def test_every_page_opens_to_those_it_is_for_and_to_nobody_else(
     visitors: dict[str, Browser],
     escrow: Escrow,
     payout: Payout,
+    plan: Plan,
     node: Node,
     catalogued: dict[str, int],
     pair: Pair,
     htmx: bool,
 ) -> None:
     for page, expected in PAGES.items():
-        known = {"escrow": escrow.id, "payout": payout.id, "node": node.id, "wallet": pair.payer.wallet_id}
+        known = {
+            "escrow": escrow.id,
+            "payout": payout.id,
+            "node": node.id,
+            "wallet": pair.payer.wallet_id,
+            "plan": plan.id,
+        }
         path = page.format(**known, **catalogued)
         for name, status in expected.items():
             response = visitors[name].get(path, htmx=htmx)

@@ -53,6 +53,9 @@ COLUMNS = (
     "resolved_provider_amount",
     "resolved_community_amount",
     "refunded_amount",
+    "plan_id",
+    "part_number",
+    "part_title",
     "payer_wallet_id",
     "provider_wallet_id",
     "service_name",
@@ -141,7 +144,10 @@ def list_file(form: str) -> ResponseReturnValue:
 
 
 def _row(escrow: Escrow) -> Row:
-    return {name: getattr(escrow, name) for name in COLUMNS} | {"id": str(escrow.id)}
+    return {name: getattr(escrow, name) for name in COLUMNS} | {
+        "id": str(escrow.id),
+        "plan_id": str(escrow.plan_id) if escrow.plan_id else None,
+    }
 
 
 def _asked() -> _Asked:

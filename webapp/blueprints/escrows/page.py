@@ -263,5 +263,6 @@ def _context(escrow: Escrow, **forms: PageForm) -> dict[str, Any]:
         "evidence": evidence_of(escrow, parties),
         "evidence_form": EvidenceForm(formdata=None),
         "offers": offers_view(escrow),
+        "plan": services().plans(db_session(), current_user.actor).find(escrow),
         "offer_form": OfferForm(formdata=None),
     } | forms
