@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import case, func, or_, select, update
+from sqlalchemy import func, or_, select, update
 from sqlalchemy.orm import Session
 
 from webapp.domain.clock import utcnow
@@ -60,19 +60,18 @@ class Digests:
     def due(self) -> list[User]:
         """Users whose oldest unread notice has waited long enough, or who want one of them at once."""
         now = utcnow()
-        is_urgent = func.max(case((Notice.is_urgent, 1), else_=0)) == 1
-        is_old = func.min(Notice.created_at) <= now - self._wait
-        waiting = (
-            select(Notice.user_id)
-            .where(_PENDING, Notice.read_at.is_(None))
-            .group_by(Notice.user_id)
-            .having(or_(is_urgent, is_old))
+        # Asked mailbox by mailbox: most notices belong to people who get no mail.
+        is_waiting = (
+            select(Notice.id)
+            .where(Notice.user_id == Mailbox.user_id, _PENDING, Notice.read_at.is_(None))
+            .where(or_(Notice.is_urgent, Notice.created_at <= now - self._wait))
+            .exists()
         )
         statement = (
             select(User)
             .join(Mailbox, Mailbox.user_id == User.id)
             .where(Mailbox.address == User.email, Mailbox.refused_at.is_(None), User.is_active)
-            .where(Mailbox.next_attempt_at <= now, Mailbox.held_until <= now, User.id.in_(waiting))
+            .where(Mailbox.next_attempt_at <= now, Mailbox.held_until <= now, is_waiting)
             .limit(BATCH)
         )
         return self._ended(statement)
