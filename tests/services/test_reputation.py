@@ -32,6 +32,7 @@ from webapp.domain.canonical import sign_result
 from webapp.domain.money import ZERO, Amount
 from webapp.domain.reputation import DayTally
 from webapp.domain.roles import WORKER
+from webapp.domain.terms.presets import auto_refund
 from webapp.ledger.journal import Move, post
 from webapp.models import Escrow, NodeDay, Wallet
 from webapp.services.container import Services
@@ -177,6 +178,21 @@ def test_every_end_of_an_escrow_counts_as_what_it_was(yard: Yard, clock: time_ma
     ]
     assert yard.agreed_score() == 1000 * (3 + 5) // (3 + 2 + 2 * 1 + 4 + 10)
     assert settled_work(session, 30) == {yard.node_id: Work(3, Amount.parse(18))}
+
+
+def test_what_terms_of_their_own_give_back_does_not_count_against_a_node(
+    yard: Yard, clock: time_machine.Traveller
+) -> None:
+    unapproved, given_up, approved = (yard.task(terms=auto_refund(START + HOUR)) for _ in range(3))
+    for escrow in (unapproved, approved):
+        yard.deliver(escrow)
+    yard.acts(yard.pair.payer).terms.approve(approved.id)
+    yard.give_back(given_up)
+    clock.move_to(START + HOUR)
+    assert yard.acts(yard.pair.payer).terms.settle_due(unapproved.id)
+    yard.tallies().run()
+    (day,) = yard.days()
+    assert (day.released, day.refunded, day.late) == (1, 0, 0)
 
 
 def release_to_oneself(yard: Yard) -> None:

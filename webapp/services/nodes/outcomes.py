@@ -43,6 +43,9 @@ _OUTCOME: ColumnElement[str] = case(
 )
 _WAS_PAID_FOR = or_(Escrow.funding == "balance", Escrow.deposited_amount == Escrow.amount)
 
+# Terms of its own may give an escrow back for what is not the node's to do: without a dispute that tells nothing of it.
+_SAYS_SOMETHING = or_(JournalEntry.kind != REFUND, Escrow.has_own_terms.is_(False), _IS_DISPUTED)
+
 
 def of_day(session: Session, settings: Settings, day: date) -> dict[str, DayTally]:
     """What counts on one day: node id to its tally."""
@@ -116,6 +119,7 @@ def _outcomes(settings: Settings) -> Select[str | None, str]:
             Escrow.amount >= settings.nodes.counted_from_amount,
             _payer.user_id != _provider.user_id,
             _WAS_PAID_FOR,
+            _SAYS_SOMETHING,
         )
     )
 
