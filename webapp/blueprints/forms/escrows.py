@@ -157,7 +157,10 @@ class DisputeForm(PageForm):
     """What is wrong, for an arbiter to read."""
 
     reason = TextAreaField(
-        _l("What is wrong?"), [InputRequired(_l("Say what is wrong")), Length(max=500)], [stripped]
+        _l("What is wrong?"),
+        [InputRequired(_l("Say what is wrong")), Length(max=500)],
+        [stripped],
+        id="dispute-opening",
     )
     seen = HiddenField()
 
