@@ -67,6 +67,17 @@
     });
   });
 
+  // The same for a form that htmx sends: only the button that was pressed sleeps, whichever of the form's it is.
+  const pressed = (event) => event.detail.requestConfig?.triggeringEvent?.submitter;
+  document.addEventListener("htmx:beforeSend", (event) => {
+    const button = pressed(event);
+    if (button) button.disabled = true;
+  });
+  document.addEventListener("htmx:afterRequest", (event) => {
+    const button = pressed(event);
+    if (button) button.disabled = false;
+  });
+
   // Back to a page that the browser kept: its buttons work again.
   window.addEventListener("pageshow", () => {
     for (const button of document.querySelectorAll("button[data-busy]")) {
@@ -91,6 +102,13 @@
     const title = document.title.replace(/^\(\d+\+?\) /, "");
     document.title = count && count !== "0" ? `(${count}) ${title}` : title;
   };
+
+  // What a form is told when its session has ended offers a way on; a piece that asks for itself must not replace that.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    const { xhr, requestConfig } = event.detail;
+    if (xhr.status !== 401 || requestConfig.verb !== "get") return;
+    if (document.querySelector("#messages form")) event.detail.shouldSwap = false;
+  });
 
   // After a swap the reader stands where the answer is: at the errors, or at what holds the pressed button.
   document.addEventListener("htmx:afterSettle", (event) => {
