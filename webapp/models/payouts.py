@@ -10,6 +10,7 @@ from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.domain.clock import utcnow
 from webapp.domain.money import ZERO, Amount
+from webapp.domain.said import said
 from webapp.extensions import Base
 from webapp.models.types import AmountType, UtcDateTime
 
@@ -133,4 +134,6 @@ class Payout(Base):
     @property
     def source_name(self) -> str:
         """Whose money it is, in words: a wallet's, or the community fund's."""
-        return "the community fund" if self.wallet_id is None else f"wallet {self.wallet_id}"
+        if self.wallet_id is None:
+            return said("the community fund")
+        return said("wallet {number}", number=self.wallet_id)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from flask import Response, after_this_request, current_app, request
+from flask_babel import gettext as _
 from itsdangerous import BadData, URLSafeSerializer
 
 from webapp.models import User
@@ -26,7 +27,9 @@ def device_name(user_agent: str) -> str:
     """The browser and system in two words, for recognising one's own."""
     browser = next((name for sign, name in _BROWSERS if sign in user_agent), None)
     system = next((name for name in _SYSTEMS if name in user_agent), None)
-    return " on ".join(part for part in (browser, system) if part) or "Unknown browser"
+    if browser and system:
+        return _("%(browser)s on %(system)s", browser=browser, system=system)
+    return browser or system or _("Unknown browser")
 
 
 def new_device(sessions: Sessions, user: User) -> str | None:

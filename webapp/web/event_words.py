@@ -88,7 +88,8 @@ def note_of(escrow: Escrow, entry: EscrowTransaction, payer: str, provider: str)
             return _released_note(escrow, provider)
         case "disputed":
             reason = as_sentence(recalled(detail.get("reason")))
-            return f"{reason} {_('The money stays where it is until both sides agree, or it is decided.')}"
+            stays = _("The money stays where it is until both sides agree, or it is decided.")
+            return f"{reason} {stays}"
         case "evidence_added":
             return _("It is No. %(number)s under Evidence.", number=detail.get("number"))
         case "deadline_extended":

@@ -86,14 +86,14 @@ _WORDS: dict[str, tuple[str, str]] = {
         said("A node must have been registered for so long. Whoever is thrown out cannot come back at once."),
     ),
     "min_settled_escrows": (
-        "Work: escrows",
+        said("Work: escrows"),
         said(
             "So many escrows of others must have been released for the node’s work. Being online "
             "costs nothing, so it counts for nothing by itself."
         ),
     ),
     "min_settled_amount": (
-        "Work: amount",
+        said("Work: amount"),
         said(
             "So much must these escrows have held together. Paying oneself costs the fund’s part each time."
         ),
@@ -128,7 +128,7 @@ def rule_value(key: str, value: Any) -> str:
     if key.endswith(("_amount", "_threshold")):
         return money(value if isinstance(value, Amount) else Amount.parse(value, allow_zero=True))
     if key.endswith("_hours"):
-        return duration(value) if value else "none"
+        return duration(value) if value else _("none")
     return duration(24 * value) if key.endswith("_days") else number(value)
 
 

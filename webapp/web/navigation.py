@@ -32,7 +32,7 @@ class Surface:
 SURFACES = (
     Surface(said("Dashboard"), "dashboard.show"),
     Surface(said("Escrows"), "escrows.index"),
-    Surface("Services", "catalogue.index"),
+    Surface(said("Services"), "catalogue.index"),
     Surface(said("Wallet"), "wallets.show"),
     Surface(said("Fund"), "fund.show"),
     Surface(said("Nodes"), "nodes.index"),

@@ -10,6 +10,7 @@ from flask_babel import ngettext
 from webapp.domain.money import Amount
 from webapp.domain.reputation import DISPUTE_LOST, LATE, NEUTRAL, PRIOR, REFUNDED, DayTally, score
 from webapp.domain.said import said
+from webapp.web.language import translated
 
 # From which reputation on it is called what; the highest that is reached counts.
 _STEPS = (
@@ -24,7 +25,7 @@ _STEPS = (
 
 def reputation_words(reputation: int) -> str:
     """What a reputation from 0 to 1000 says."""
-    return next(words for least, words in _STEPS if reputation >= least)
+    return translated(next(words for least, words in _STEPS if reputation >= least))
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from webapp.web.guards import public_while, signed_in
 from webapp.web.htmx import is_htmx, render
 from webapp.web.live import live
 
-RANGES = {7: "A week", 30: "A month", 365: "A year"}
+RANGES = {7: said("A week"), 30: said("A month"), 365: said("A year")}
 # A week by every second hour; longer times with as many points.
 POINTS = 84
 SHOWN_AIRDROPS = 20

@@ -211,12 +211,12 @@ def _is_late(found: Payout) -> bool:
 def _tabs(status: str | None, is_late: bool) -> list[tuple[str, str, bool]]:
     """(words, address, whether it is the present one)."""
     counts = inspection.count_states(db_session(), services().settings)
-    words = {each.status: f"{state_look(each.status).label} ({each.count})" for each in counts}
+    words = {each.status: f"{translated(state_look(each.status).label)} ({each.count})" for each in counts}
     words |= {each: state_look(each).label for each in FINAL}
     late = sum(each.late for each in counts)
     return [
         (_("All"), url_for("operations.payouts"), not (status or is_late)),
-        (f"Late ({late})", url_for("operations.payouts", late="yes"), is_late),
+        (_("Late (%(count)s)", count=late), url_for("operations.payouts", late="yes"), is_late),
         *(
             (label, url_for("operations.payouts", status=each.value), status == each)
             for each, label in words.items()
