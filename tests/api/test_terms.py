@@ -59,6 +59,7 @@ def test_an_escrow_tells_what_is_missing_and_from_whom_until_its_terms_decide(wo
     at = made.headers["Location"]
     assert made.json["expires_at"] == made.json["terms"]["ends_by"]
     assert world.payer.get("/escrow/list").json["items"][0]["terms"]["conditions"] is None
+    assert {"approve"} == {"approve", "release", "reveal"} & made.json["links"].keys()
     approved = world.payer.post(f"{at}/approve", idempotency_key="once")
     assert approved.json["status"] == "active"
     missing = [each for each in approved.json["terms"]["conditions"] if each["waits_for"]]
@@ -72,6 +73,8 @@ def test_an_escrow_tells_what_is_missing_and_from_whom_until_its_terms_decide(wo
     delivered = world.provider.post(f"{at}/deliver", world.result(escrow))
     assert delivered.json["status"] == "released"
     assert delivered.json["terms"]["predictions"] == []
+    assert {each["waits_for"] for each in delivered.json["terms"]["conditions"]} == {None}
+    assert "approve" not in approved.json["links"]
     assert world.balances(world.pair.provider) == ("95.00000000", "0.00000000")
     usual = world.payer.post("/escrow/create", world.terms()).json
     assert usual["terms"] is None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from flask import url_for
@@ -16,9 +16,10 @@ from webapp.blueprints.api.schemas import (
 )
 from webapp.blueprints.api.terms_documents import TermsDocument, bare_terms, terms_document
 from webapp.domain.clock import to_rfc3339, utcnow
-from webapp.domain.escrow_states import Action, Terms, allowed_actions
+from webapp.domain.escrow_states import Action, Party, Terms, allowed_actions
 from webapp.domain.money import Amount
 from webapp.domain.roles import Actor, Scope
+from webapp.domain.terms.conditions import Turn
 from webapp.models import Deposit, Escrow, EscrowTransaction, Payout
 from webapp.services.deposits.depth import confirmations_needed
 from webapp.services.downtime import fair_terms
@@ -43,7 +44,20 @@ def escrow_document(escrow: Escrow, manager: EscrowManager, actor: Actor) -> Esc
     (document,) = escrow_documents([escrow], manager, actor)
     if escrow.has_own_terms:
         document.terms = terms_document(outlook(db_session(), services().settings, escrow))
+        waits_for = {each.waits_for for each in document.terms.conditions or ()}
+        for name, scope in _asked_for(waits_for, manager.parties(escrow)):
+            if actor.scopes is None or scope in actor.scopes:
+                document.links[name] = url_for(f"api_escrow_terms.{name}", id=escrow.id)
     return document
+
+
+def _asked_for(waits_for: Collection[Turn | None], parties: frozenset[Party]) -> Iterator[tuple[str, Scope]]:
+    """What the terms ask of somebody with these capacities: the view, and the scope that a key needs for it."""
+    approves = {Turn.PAYER: Party.PAYER, Turn.VERIFIER: Party.VERIFIER}
+    if any(turn in waits_for and party in parties for turn, party in approves.items()):
+        yield "approve", Scope.ESCROW_RELEASE
+    if Turn.ANYBODY in waits_for:
+        yield "reveal", Scope.ESCROW_DELIVER
 
 
 def escrow_documents(escrows: Sequence[Escrow], manager: EscrowManager, actor: Actor) -> list[EscrowDocument]:
@@ -140,6 +154,8 @@ def _deposit(deposit: Deposit, needed: int) -> EscrowDeposit:
 
 def _links(escrow: Escrow, terms: Terms, manager: EscrowManager, actor: Actor) -> dict[str, str]:
     allowed = allowed_actions(terms, manager.parties(escrow), utcnow())
+    if terms.decide_themselves:
+        allowed -= {Action.RELEASE}  # an approval, where they ask for it
     links = {
         "self": url_for("api_escrows.show", id=escrow.id),
         "transactions": url_for("api_escrows.list_transactions", id=escrow.id),

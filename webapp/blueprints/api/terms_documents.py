@@ -64,11 +64,15 @@ def terms_document(outlook: Outlook) -> TermsDocument:
     """Everything about terms, of an escrow or tried out."""
     # There may be no tree for refunds.
     trees = list(zip(Decision, tell_outcome(outlook.now), strict=False))
+    is_open = bool(outlook.predictions)
     return TermsDocument(
         document=as_document(outlook.terms),
         ends_by=to_rfc3339(outlook.ends_by) or "",
         conditions=[
-            each for decision, tree in trees for part in tree.parts for each in _flat(decision, part, 0)
+            each
+            for decision, tree in trees
+            for part in tree.parts
+            for each in _flat(decision, part, 0, is_open)
         ],
         predictions=[_prediction(each) for each in outlook.predictions],
     )
@@ -83,18 +87,18 @@ def bare_terms(escrow: Escrow, rows: Mapping[UUID, EscrowTerms]) -> TermsDocumen
     return TermsDocument(document=row.document, ends_by=ends_by, conditions=None, predictions=None)
 
 
-def _flat(decision: Decision, told: Told, depth: int) -> Iterator[ConditionDocument]:
+def _flat(decision: Decision, told: Told, depth: int, is_open: bool) -> Iterator[ConditionDocument]:
     state = told.state
     yield ConditionDocument(
         decides=decision,
         depth=depth,
         text=told.text,
         holds=state.holds,
-        is_open=state.can_hold,
-        waits_for=state.turn,
+        is_open=state.can_hold and is_open,
+        waits_for=state.turn if is_open else None,
     )
     for part in told.parts:
-        yield from _flat(decision, part, depth + 1)
+        yield from _flat(decision, part, depth + 1, is_open)
 
 
 def _prediction(prediction: Prediction) -> PredictionDocument:
