@@ -96,11 +96,14 @@
   let stream = null;
   htmx.createEventSource = (address) => (stream = new LiveStream(address));
 
-  // What is asked for may be gone when the answer comes, replaced with all that is around it: then the page does not hear
-  // of the answer, but the request does.
+  // A piece may be gone when its answer comes, replaced with all that is around it: then the answer has no place any more,
+  // and the page does not hear of its end, but the request does.
   document.addEventListener("htmx:beforeSend", (event) => {
-    if (!isLive(event.detail.elt)) return;
-    const { xhr } = event.detail;
+    const { elt, xhr } = event.detail;
+    if (!isLive(elt)) return;
+    elt.addEventListener("htmx:beforeOnLoad", (answer) => {
+      if (!elt.isConnected) answer.preventDefault();
+    });
     asking.add(xhr);
     xhr.addEventListener("loadend", () => {
       asking.delete(xhr);

@@ -122,6 +122,18 @@ def test_nothing_is_the_mutual_cancel_and_the_whole_is_a_release(
     assert table.status(offer) is OfferStatus.ACCEPTED
 
 
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_what_both_sides_agree_on_stands_above_terms_of_its_own(
+    session: sqlalchemy.orm.Session, services: Services, pair: Pair
+) -> None:
+    at = (utcnow() + 48 * HOUR).strftime("%Y-%m-%dT%H:%M:%SZ")
+    terms = {"release_when": {"payer_approves": True}, "refund_when": {"after": {"time": at}}}
+    own = Table(session, services, pair, make_escrow(session, services, pair, "100", terms=terms))
+    offer = own.provider.offer(own.escrow.id, "60")
+    assert own.payer.accept(own.escrow.id, offer.id, offer.share).status == "resolved"
+    assert balances(session, pair.payer.wallet_id) == ("940.00000000", "0.00000000")
+
+
 def test_the_whole_of_a_negotiation_is_told(table: Table) -> None:
     first = table.payer.offer(table.escrow.id, "10")
     better = table.payer.offer(table.escrow.id, "20")
