@@ -32,6 +32,18 @@ class Status(StrEnum):
     RESOLVED = "resolved"
 
 
+# The states inside a sentence.
+WORDS: dict[Status, str] = {
+    Status.PENDING: said("pending"),
+    Status.ACTIVE: said("active"),
+    Status.DELIVERED: said("delivered"),
+    Status.DISPUTED: said("disputed"),
+    Status.RELEASED: said("released"),
+    Status.REFUNDED: said("refunded"),
+    Status.RESOLVED: said("resolved"),
+}
+
+
 class Action(StrEnum):
     """What can be done to an escrow."""
 

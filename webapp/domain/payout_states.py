@@ -33,6 +33,20 @@ class PayoutStatus(StrEnum):
     FAILED = "failed"
 
 
+# The states inside a sentence.
+WORDS: dict[PayoutStatus, str] = {
+    PayoutStatus.AWAITING_APPROVAL: said("awaiting approval"),
+    PayoutStatus.HELD: said("held"),
+    PayoutStatus.QUEUED: said("queued"),
+    PayoutStatus.CLAIMED: said("claimed"),
+    PayoutStatus.SIGNED: said("signed"),
+    PayoutStatus.BROADCAST: said("broadcast"),
+    PayoutStatus.UNKNOWN: said("unknown"),
+    PayoutStatus.CONFIRMED: said("confirmed"),
+    PayoutStatus.FAILED: said("failed"),
+}
+
+
 class Turn(StrEnum):
     """Who moves a payout out of its state."""
 
@@ -183,4 +197,6 @@ def refusal(status: str, action: PayoutAction) -> str | None:
     state = state_of(status)
     if action in state.may_do:
         return None
-    return said("The payout is {value}: {instead}.", value=status.replace("_", " "), instead=state.instead)
+    return said(
+        "The payout is {status}: {instead}.", status=WORDS[PayoutStatus(status)], instead=state.instead
+    )

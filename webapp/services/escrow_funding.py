@@ -29,7 +29,7 @@ from sqlalchemy.orm import Session
 
 from webapp.config import Settings
 from webapp.domain.clock import utcnow
-from webapp.domain.escrow_states import HOLDING, Status
+from webapp.domain.escrow_states import HOLDING, WORDS, Status
 from webapp.domain.exceptions import EscrowStateError
 from webapp.domain.money import ZERO, Amount
 from webapp.domain.said import said
@@ -166,7 +166,7 @@ def _change(session: Session, escrow: Escrow, **values: Any) -> None:
     session.refresh(escrow)
     if not is_changed:
         raise EscrowStateError(
-            said("the escrow is {status}", status=escrow.status), current_status=escrow.status
+            said("the escrow is {status}", status=WORDS[Status(escrow.status)]), current_status=escrow.status
         )
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from webapp.config import Settings
 from webapp.domain.clock import utcnow
-from webapp.domain.escrow_states import MOVES, TERMINAL, Action, Party, Status, refusal
+from webapp.domain.escrow_states import MOVES, TERMINAL, WORDS, Action, Party, Status, refusal
 from webapp.domain.exceptions import EscrowStateError, NotFoundError, PermissionDeniedError
 from webapp.domain.money import Amount
 from webapp.domain.roles import Actor, Role
@@ -119,6 +119,11 @@ class EscrowMoves:
 
 
 def _moved_on(escrow: Escrow) -> EscrowStateError:
-    waits = ": it waits for its payment, and until then it can only be cancelled"
-    detail = f"the escrow is {escrow.status}{waits if escrow.status == Status.PENDING else ''}"
+    status = WORDS[Status(escrow.status)]
+    detail = said("the escrow is {status}", status=status)
+    if escrow.status == Status.PENDING:
+        detail = said(
+            "the escrow is {status}: it waits for its payment, and until then it can only be cancelled",
+            status=status,
+        )
     return EscrowStateError(detail, current_status=escrow.status)

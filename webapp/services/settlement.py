@@ -28,6 +28,7 @@ from webapp.domain.exceptions import (
     WalletLockedError,
 )
 from webapp.domain.failpoints import Step, step
+from webapp.domain.said import said
 from webapp.models import ChainTransaction, Payout
 from webapp.services.daemon import rpc_errors
 from webapp.services.daemon.answers import Coin
@@ -49,7 +50,7 @@ log = structlog.get_logger(__name__)
 MAX_BATCHES_PER_RUN = 20
 LONGEST_DELAY_SECONDS = 30
 MAX_DEAR_ATTEMPTS = 10
-REFUSED = "the coin daemon refuses to pay this amount to this address"
+REFUSED = said("the coin daemon refuses to pay this amount to this address")
 _METHODS_ABOUT_PAYOUTS = ("createrawtransaction", "fundrawtransaction")
 
 

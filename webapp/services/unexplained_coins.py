@@ -63,7 +63,7 @@ def assign_to_wallet(session: Session, actor: Actor, coin_id: int, wallet_id: in
     Raises PermissionDeniedError when the wallet is the actor's own, NotFoundError, ValidationError naming `wallet`, or
     CoinStateError when it is settled otherwise.
     """
-    actor.require_not_own("the wallet", wallet_id)
+    actor.require_not_own(said("the wallet"), wallet_id)
     with unit_of_work(session):
         coin = _get(session, coin_id)
         if (coin.status, coin.wallet_id) == ("assigned", wallet_id):

@@ -73,7 +73,7 @@ class ManualAirdrops:
             problems |= error.fields
         if problems and preview.is_only_their_own:
             for row in preview.rows:
-                self._actor.require_not_own(f"node {row.node_id}", row.wallet_id)
+                self._actor.require_not_own(said("node {node_id}", node_id=row.node_id), row.wallet_id)
         if problems:
             words = "; ".join(f"{name}: {message}" for name, message in problems.items())
             raise ValidationError(said("nothing is given: {words}", words=words), fields=problems)

@@ -105,7 +105,7 @@ def _deciding(session: Session, actor: Actor, payout_id: uuid.UUID) -> Payout:
         raise NotFoundError(said("there is no such payout"))
     if not _is_operator(actor):
         raise PermissionDeniedError(said("only an operator may decide this"))
-    actor.require_not_own("the payout", payout.wallet_id, payout.requested_by)
+    actor.require_not_own(said("the payout"), payout.wallet_id, payout.requested_by)
     return payout
 
 

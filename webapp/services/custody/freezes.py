@@ -45,7 +45,7 @@ def unfreeze(session: Session, settings: Settings, actor: Actor, wallet_id: int,
     Raises NotFoundError, ValidationError, and PermissionDeniedError to an owner who is an operator.
     """
     reason = checked_reason(reason)
-    actor.require_not_own("the wallet", wallet_id)
+    actor.require_not_own(said("the wallet"), wallet_id)
     with unit_of_work(session):
         # Everybody takes an escrow before a wallet.
         lock_escrows(session, held_back_refunds.waiting(session, wallet_id))

@@ -126,7 +126,7 @@ class NodeRegistry:
     def reinstate(self, actor: Actor, node_id: str, reason: str) -> Node:
         """End a suspension. Nobody does that for a node of their own. Raises as `suspend` does."""
         rights.require_operator(actor)
-        actor.require_not_own("the node", self._node(node_id).wallet_id)
+        actor.require_not_own(said("the node"), self._node(node_id).wallet_id)
         return self._decide(actor, node_id, "active", reason)
 
     def rotate(self, actor: Actor, node_id: str) -> IssuedKey:

@@ -21,7 +21,7 @@ from webapp.domain.exceptions import (
     PermissionDeniedError,
 )
 from webapp.domain.money import Amount
-from webapp.domain.payout_states import FOR_OTHERS, UNCLAIMED, PayoutAction, PayoutStatus, refusal
+from webapp.domain.payout_states import FOR_OTHERS, UNCLAIMED, WORDS, PayoutAction, PayoutStatus, refusal
 from webapp.domain.reasons import checked_reason
 from webapp.domain.roles import Actor, Role
 from webapp.domain.said import said
@@ -216,12 +216,15 @@ class PayoutOperations:
         if payout is None:
             raise NotFoundError(said("there is no such payout"))
         if action in FOR_OTHERS:
-            self._actor.require_not_own("the payout", payout.wallet_id, payout.requested_by)
+            self._actor.require_not_own(said("the payout"), payout.wallet_id, payout.requested_by)
         if reason := refusal(payout.status, action):
             raise PayoutStateError(reason)
         if self._seen is not None and payout.status != self._seen:
             raise PayoutStateError(
-                said("The payout has moved on: it is {status} now. Look again.", status=_words(payout.status))
+                said(
+                    "The payout has moved on: it is {status} now. Look again.",
+                    status=WORDS[PayoutStatus(payout.status)],
+                )
             )
         return payout
 
@@ -238,7 +241,7 @@ class PayoutOperations:
             raise PayoutStateError(
                 said(
                     "The payout has just changed: it is {status} now. Look again.",
-                    status=_words(payout.status),
+                    status=WORDS[PayoutStatus(payout.status)],
                 )
             )
         self._session.refresh(payout)
@@ -264,10 +267,6 @@ class PayoutOperations:
         # not the other side's business.
         texts = {name: str(value) for name, value in detail.items() if name not in _PRIVATE}
         queue.record(self._session, payout, event, texts, self._actor)
-
-
-def _words(status: str) -> str:
-    return status.replace("_", " ")
 
 
 def _read(found: Evidence) -> dict[str, Any]:
