@@ -17,7 +17,7 @@ from webapp.domain.roles import WORKER
 from webapp.models import Escrow, EscrowTerms
 from webapp.services import downtime
 from webapp.services.terms import records
-from webapp.services.terms.in_force import TermsInForce
+from webapp.services.terms.settlement import TermsSettlement
 from webapp.services.unit_of_work import unit_of_work
 from webapp.services.wallet_integration import WalletIntegration
 
@@ -33,7 +33,7 @@ class TermsClock:
     def __init__(self, session: Session, settings: Settings, wallets: WalletIntegration) -> None:
         self._session = session
         self._settings = settings
-        self._terms = TermsInForce(session, settings, WORKER, wallets)
+        self._terms = TermsSettlement(session, settings, WORKER, wallets)
 
     def run(self) -> int:
         """Judge what is due by time or by the chain's height. Returns how many ended.
