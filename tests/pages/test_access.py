@@ -39,6 +39,7 @@ PAGES = {
     f"/escrows/{uuid.uuid4()}": NOWHERE,
     "/disputes": dict.fromkeys(EVERYBODY, 403) | {"operator": 200, "arbiter": 200, "stranger": 303},
     "/disputes/statistics": EVERYBODY,
+    "/operations/style": dict.fromkeys(EVERYBODY, 403) | {"operator": 200, "stranger": 303},
     "/escrows/{escrow}/dispute": NOWHERE,
     "/wallet": EVERYBODY,
     "/wallet/movements": EVERYBODY,

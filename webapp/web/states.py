@@ -85,6 +85,11 @@ _LOOKS = {
 }
 
 
+def known_looks() -> list[Look]:
+    """Every look that is listed."""
+    return list(_LOOKS.values())
+
+
 def state_look(status: str) -> Look:
     """The look of a state. A word that is not listed is shown as it is, without a tone."""
     word = str(status)

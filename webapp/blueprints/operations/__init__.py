@@ -1,6 +1,6 @@
 """Operations, for operators alone: the state of the service, its switches, and single payouts."""
 
-from webapp.blueprints.operations import metrics, page, payouts
+from webapp.blueprints.operations import metrics, page, payouts, style
 from webapp.blueprints.operations.blueprint import bp
 
-__all__ = ["bp", "metrics", "page", "payouts"]
+__all__ = ["bp", "metrics", "page", "payouts", "style"]
