@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 
 import flask_migrate
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from flask import Flask
-from sqlalchemy import CheckConstraint, inspect, text
+from sqlalchemy import CheckConstraint, inspect, select, text
+from sqlalchemy.orm import Session
 
 import webapp.models  # noqa: F401  (makes every table known)
+from tests.support.escrow_rows import make_unpaid
+from tests.support.people import make_person
 from webapp import ROOT
+from webapp.domain.clock import utcnow
+from webapp.domain.money import Amount
 from webapp.extensions import Base, db, prepare_engine
 from webapp.extensions import migrate as alembic
+from webapp.models import Dispute
+from webapp.services.container import Services
 
 
 @pytest.fixture
@@ -93,6 +101,46 @@ def test_downgrading_to_nothing_and_upgrading_again_gives_the_same_schema() -> N
     flask_migrate.upgrade()
     assert differences() == []
     assert (triggers(), check_constraints()) == before
+
+
+@pytest.mark.usefixtures("database")
+def test_disputes_of_before_the_ladder_begin_to_talk_or_have_ended(
+    session: Session, services: Services
+) -> None:
+    payer, provider = make_person(session, services), make_person(session, services, "provider")
+    first, second = make_unpaid(session, payer.wallet_id, provider.wallet_id, 2)
+    session.close()
+    (ladder,) = (ROOT / "webapp" / "migrations" / "versions").glob("*_ladder_of_disputes.py")
+    flask_migrate.downgrade(revision=f"{int(ladder.name[:4]) - 1:04d}")
+    with db.engine.connect() as connection:
+        for escrow_id, status, resolution, resolved_at in (
+            (first, "open", None, None),
+            (second, "resolved", "released", "2030-01-02 00:00:00"),
+        ):
+            values = {"escrow": escrow_id.hex, "status": status, "resolution": resolution, "at": resolved_at}
+            connection.execute(
+                text(
+                    "INSERT INTO disputes (escrow_id, opened_by_wallet_id, reason, status, resolution, created_at,"
+                    " resolved_at) VALUES (:escrow, 1, 'why', :status, :resolution, '2030-01-01', :at)"
+                ),
+                values,
+            )
+        connection.commit()
+    before = utcnow()
+    flask_migrate.upgrade()
+    talking, ended = session.scalars(select(Dispute).order_by(Dispute.id))
+    assert (talking.rung, talking.basis, talking.bond) == ("talk", None, Amount(0))
+    assert abs(talking.rung_ends_at - before - timedelta(hours=72)) < timedelta(minutes=5)
+    assert (ended.rung, ended.basis, ended.share_basis_points) == ("ended", "ruling", 10_000)
+    assert ended.ended_at == datetime(2030, 1, 2, tzinfo=UTC)
+    session.close()
+    flask_migrate.downgrade(revision=f"{int(ladder.name[:4]) - 1:04d}")
+    with db.engine.connect() as connection:
+        kept = connection.execute(text("SELECT status, resolution FROM disputes ORDER BY id"))
+        assert [tuple(row) for row in kept] == [("open", None), ("resolved", "released")]
+        connection.execute(text("DELETE FROM disputes"))
+        connection.commit()
+    flask_migrate.upgrade()
 
 
 OLD_ROWS = """

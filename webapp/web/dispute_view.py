@@ -97,7 +97,7 @@ def dispute_of(escrow: Escrow) -> DisputeView | None:
         statements=records.statements_of(session, dispute) if may_read else None,
         proposal=Decided.of(escrow, records.proposal(seats)),
         ruling=Decided.of(escrow, records.ruling(seats)),
-        votes=_opened(escrow, dispute, panel),
+        votes=[told for each in records.opened_votes(dispute, seats) if (told := Decided.of(escrow, each))],
         mark=_mark(dispute, standing, now_seated, len(panel)),
     )
 
@@ -119,13 +119,6 @@ def _rungs(dispute: Dispute, seats: Sequence[DisputeSeat]) -> list[tuple[str, st
 
 
 _SEATED = {Rung.MEDIATION: Seat.MEDIATOR, Rung.ARBITRATION: Seat.ARBITER, Rung.PANEL: Seat.PANEL}
-
-
-def _opened(escrow: Escrow, dispute: Dispute, panel: Sequence[DisputeSeat]) -> list[Decided]:
-    """The votes of the panel that has decided; they are sealed until then, and for ever if it never did."""
-    if dispute.basis != Basis.PANEL:
-        return []
-    return [decided for each in panel if (decided := Decided.of(escrow, each))]
 
 
 def _mark(dispute: Dispute, standing: Standing, seated: Sequence[DisputeSeat], votes: int) -> str:

@@ -27,6 +27,7 @@ _TITLES = {
     "airdrop_blocked": _l("Airdrop blocked"),
     "airdrop_partly_failed": _l("Airdrop partly failed"),
     "evidence_damaged": _l("Evidence damaged"),
+    "no_arbiter": _l("No arbiter is free"),
     # What operators do
     "acknowledge_alert": _l("Acknowledge alert"),
     "approve_payout": _l("Approve payout"),
@@ -55,6 +56,10 @@ _TITLES = {
     "suspend_node": _l("Suspend node"),
     "reinstate_node": _l("Reinstate node"),
     "reset_second_factor": _l("Reset second factor"),
+    "dispute_propose": _l("Propose in a dispute"),
+    "dispute_rule": _l("Rule on a dispute"),
+    "dispute_vote": _l("Vote on a dispute"),
+    "dispute_step_down": _l("Step down from a dispute"),
     # Tasks of the worker
     "addresses": _l("Addresses"),
     "deposits": _l("Deposits"),
@@ -62,6 +67,7 @@ _TITLES = {
     "fair_clocks": _l("Fair clocks"),
     "escrow_clock": _l("Escrow clock"),
     "escrow_terms": _l("Escrow terms"),
+    "dispute_clock": _l("Dispute clock"),
     "payouts": _l("Payouts"),
     "reconciliation": _l("Reconciliation"),
     "integrity": _l("Integrity"),

@@ -27,7 +27,7 @@ from webapp.blueprints.api.operations import (
 from webapp.blueprints.api.schemas import EscrowPath, IdempotencyHeader
 from webapp.domain.clock import to_rfc3339, utcnow
 from webapp.domain.disputes.defaults import Basis
-from webapp.domain.disputes.rungs import Rung, Seat, allowed_deeds
+from webapp.domain.disputes.rungs import Rung, allowed_deeds
 from webapp.domain.disputes.shares import share_of
 from webapp.domain.exceptions import NotFoundError
 from webapp.domain.roles import Scope
@@ -132,7 +132,7 @@ def _document(escrow: Escrow) -> DisputeDocument:
     if dispute is None:
         raise NotFoundError("there is no dispute over this escrow")
     case, seats = _cases().look(escrow, dispute), records.seats_of(db_session(), dispute)
-    votes = [each for each in seats if each.seat == Seat.PANEL and each.decided_at]
+    votes = records.opened_votes(dispute, seats)
     return DisputeDocument(
         escrow_id=str(escrow.id),
         rung=Rung(dispute.rung),
@@ -146,9 +146,7 @@ def _document(escrow: Escrow) -> DisputeDocument:
         statements=_statements(case, seats),
         proposal=_decision(escrow, records.proposal(seats)),
         ruling=_decision(escrow, records.ruling(seats)),
-        votes=[told for each in votes if (told := _decision(escrow, each))]
-        if dispute.basis == Basis.PANEL
-        else None,
+        votes=[told for each in votes if (told := _decision(escrow, each))] or None,
         bond=str(dispute.bond),
         is_bond_lost=dispute.is_bond_lost,
         basis=Basis(dispute.basis) if dispute.basis else None,

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from webapp.domain.clock import to_rfc3339
-from webapp.domain.disputes.rungs import Rung, Seat
+from webapp.domain.disputes.rungs import Seat
 from webapp.models import Dispute, DisputeSeat, Escrow
 from webapp.services.case_file.reader import CaseReader
 from webapp.services.disputes import records
@@ -46,15 +46,15 @@ def _said(session: Session, escrow: Escrow, dispute: Dispute) -> dict[str, Any]:
             }
             for statement in records.statements_of(session, dispute)
         ],
-        "decisions": [
-            _decision(each) for each in records.seats_of(session, dispute) if _is_open(dispute, each)
-        ],
+        "decisions": [_decision(each) for each in _decided(session, dispute)],
     }
 
 
-def _is_open(dispute: Dispute, seat: DisputeSeat) -> bool:
-    """Votes of a panel stay sealed until the dispute has ended."""
-    return seat.decided_at is not None and (seat.seat != Seat.PANEL or dispute.rung == Rung.ENDED)
+def _decided(session: Session, dispute: Dispute) -> list[DisputeSeat]:
+    """What was proposed and ruled, and the votes of a panel once they are opened."""
+    seats = records.seats_of(session, dispute)
+    others = [each for each in seats if each.seat != Seat.PANEL and each.decided_at is not None]
+    return others + records.opened_votes(dispute, seats)
 
 
 def _decision(seat: DisputeSeat) -> dict[str, Any]:

@@ -13,6 +13,7 @@ from webapp.config import Settings
 from webapp.domain.clock import utcnow
 from webapp.domain.disputes import rungs
 from webapp.domain.disputes.clocks import Hours
+from webapp.domain.disputes.defaults import Basis
 from webapp.domain.disputes.rungs import Rung, Seat, Standing
 from webapp.domain.fair_time import extended
 from webapp.domain.roles import Actor, Role
@@ -85,6 +86,12 @@ def proposal(seats: Sequence[DisputeSeat]) -> DisputeSeat | None:
 def ruling(seats: Sequence[DisputeSeat]) -> DisputeSeat | None:
     """The arbiter who has ruled."""
     return _decided(seats, Seat.ARBITER)
+
+
+def opened_votes(dispute: Dispute, seats: Sequence[DisputeSeat]) -> list[DisputeSeat]:
+    """The votes of the panel that has decided. They are sealed until then, and for ever if it never did."""
+    is_opened = dispute.basis == Basis.PANEL
+    return [each for each in seats if is_opened and each.seat == Seat.PANEL and each.decided_at is not None]
 
 
 def _decided(seats: Sequence[DisputeSeat], seat: Seat) -> DisputeSeat | None:
