@@ -139,6 +139,19 @@ def _age(session: Session, minutes: int) -> None:
         session.execute(update(UserSession).values(confirmed_at=utcnow() - timedelta(minutes=minutes)))
 
 
+def test_an_open_browser_is_not_enough_to_set_up_an_authenticator(browser: Browser, session: Session) -> None:
+    _age(session, 15)
+    for code in ("", "000000"):
+        asked = browser.post(f"{BASE}/confirm", {"code": code})
+        assert "Is it you?" in asked.text and not _SECRET.search(asked.text)
+    assert session.scalars(select(SecondFactor.user_id)).first() is None
+
+    browser.post(f"{BASE}/begin", {"proof": PASSWORD})
+    _age(session, 15)
+    asked = browser.post(f"{BASE}/confirm", {"code": ""})
+    assert "Is it you?" in asked.text and not _SECRET.search(asked.text), "nor to read what was begun"
+
+
 def test_after_a_while_the_password_is_asked_again(
     browser: Browser, session: Session, address_form: str
 ) -> None:

@@ -13,7 +13,7 @@ from webapp.services.second_factors import SecondFactors
 from webapp.web.current import db_session, services
 from webapp.web.guards import signed_in
 from webapp.web.htmx import done, render
-from webapp.web.own_password import limits_guessing, note_wrong_guess
+from webapp.web.own_password import note_wrong_guess
 from webapp.web.qr_codes import qr_code
 from webapp.web.sessions import browser_sessions
 from webapp.web.step_up import confirmed
@@ -38,9 +38,12 @@ def begin() -> ResponseReturnValue:
 
 @bp.post("/confirm")
 @signed_in
-@limits_guessing
+@confirmed()
 def confirm() -> ResponseReturnValue:
-    """Turn it on with the first code; the recovery codes are in this answer and nowhere else."""
+    """Turn it on with the first code; the recovery codes are in this answer and nowhere else.
+
+    A wrong code is answered with the secret again, as `begin` shows it: it is for nobody else either.
+    """
     form = CodeForm()
     if not form.validate():
         return _enrolment_page(form, 422)
