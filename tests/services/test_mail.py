@@ -256,6 +256,19 @@ def test_an_address_that_takes_nothing_is_left_alone_and_its_owner_reads_why(
     assert mail.run() == 1
 
 
+@ONE
+@pytest.mark.parametrize("strange", ["ü@example.com", "=?utf-8?q?a?=@example.com"])
+def test_an_address_that_no_header_can_hold_keeps_nobody_elses_mail_back(
+    session: Session, services: Services, mail: MailRun, reader: Person, server: MailServer, strange: str
+) -> None:
+    thief = services.identity(session).register(strange, PASSWORD, "payer")
+    Mailboxes(session).ask(thief)
+    tell(session, reader, "money.deposit")
+    assert mail.run() == 1
+    assert [address for address, _ in server.mails] == [reader.user.email]
+    assert Mailboxes(session).find(thief.id).refused_at is not None  # type: ignore[union-attr]
+
+
 def test_of_two_workers_one_sends(
     session: Session, mail_settings: Settings, composer: MailComposer, reader: Person, server: MailServer
 ) -> None:

@@ -16,6 +16,7 @@ from webapp.config import Settings
 from webapp.models import User
 from webapp.services.mail.digests import Digest
 from webapp.services.mail.links import Links
+from webapp.services.mail.server import MailRefusedError
 from webapp.web.language import speaking
 from webapp.web.notice_words import NoticeWords, words_of
 
@@ -34,9 +35,9 @@ class MailComposer:
         self._host = urlsplit(settings.mail.base_url).hostname or "localhost"
 
     def link(self, user: User) -> EmailMessage:
-        """The mail with the link by which an address is confirmed."""
+        """The mail with the link by which an address is confirmed. Raises MailRefusedError."""
         with speaking(user.language):
-            message = self._message(user.email, _("Confirm your e-mail address"), "")
+            message = self._to_reader(user, _("Confirm your e-mail address"), "")
             before = _("Somebody, hopefully you, wants notices of DuxOS Escrow sent to this address.")
             after = _("Whoever did not ask for this does nothing: without the link no more mail comes.")
             url, label = self._links.confirm(user.id, user.email), _("Confirm this address")
@@ -44,10 +45,10 @@ class MailComposer:
         return message
 
     def digest(self, user: User, digest: Digest) -> EmailMessage:
-        """The mail with what the user is told, the oldest first."""
+        """The mail with what the user is told, the oldest first. Raises MailRefusedError."""
         with speaking(user.language):
             told = [words_of(notice) for notice in digest.notices]
-            message = self._message(user.email, _subject(told, digest.total), f"{user.id}.{digest.last_id}")
+            message = self._to_reader(user, _subject(told, digest.total), f"{user.id}.{digest.last_id}")
             farewell = self._links.unsubscribe(user.id)
             message["List-Unsubscribe"] = f"<{farewell}>"
             message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
@@ -67,6 +68,13 @@ class MailComposer:
         message = self._message(address, "DuxOS Escrow sends mail", "")
         _fill(message, ["This is a test.", ("The site", self._links.to("/"))])
         return message
+
+    def _to_reader(self, user: User, subject: str, number: str) -> EmailMessage:
+        try:
+            return self._message(user.email, subject, number)
+        except ValueError:
+            # An account may have an address that no header can hold: it must not keep back the mail of the others.
+            raise MailRefusedError("no mail can be addressed to such an address") from None
 
     def _message(self, address: str, subject: str, number: str) -> EmailMessage:
         message = EmailMessage()

@@ -32,7 +32,10 @@ LONGEST_PAUSE_SECONDS = 300.0
 
 
 class Composer(Protocol):
-    """Who writes the mails, in the words and the language of their readers."""
+    """Who writes the mails, in the words and the language of their readers.
+
+    Raises MailRefusedError for a reader to whose address no mail can be written.
+    """
 
     def link(self, user: User) -> EmailMessage:
         """The mail with the link by which an address is confirmed."""
