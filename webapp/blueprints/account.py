@@ -14,7 +14,6 @@ from webapp.blueprints.forms.account import PasswordForm, PayoutAddressForm, Sig
 from webapp.domain.exceptions import ValidationError
 from webapp.domain.money import Amount
 from webapp.domain.roles import Role, Scope
-from webapp.domain.said import said
 from webapp.extensions import limiter
 from webapp.models import Wallet
 from webapp.services.signing_keys import IssuedKey
@@ -30,7 +29,7 @@ from webapp.web.step_up import confirmed, has_second_factor
 
 bp = Blueprint("account", __name__, url_prefix="/account")
 
-WRONG_PASSWORDS = said("10 per 15 minutes")
+WRONG_PASSWORDS = "10 per 15 minutes"
 
 
 @bp.get("")

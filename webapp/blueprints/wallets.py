@@ -70,7 +70,7 @@ def statement() -> ResponseReturnValue:
     return statement_page(_wallet_id())
 
 
-@bp.get(said("/statement.<any(csv, json):form>"))
+@bp.get("/statement.<any(csv, json):form>")
 @signed_in
 def statement_file(form: str) -> ResponseReturnValue:
     """The whole statement of the days that are asked for, to take away."""

@@ -38,7 +38,7 @@ BASES = {
 
 # kind of the audit trail -> title, icon, tone
 LOOKS = {
-    "dispute_statement": (said("Statement"), "file", "plain"),
+    "dispute_statement": (said("A statement"), "file", "plain"),
     "dispute_mediation": (said("Mediation"), "scales", "waiting"),
     "dispute_arbitration": (said("An arbiter is asked"), "scales", "waiting"),
     "dispute_assigned": (said("Assigned"), "scales", "moving"),

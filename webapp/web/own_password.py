@@ -11,11 +11,10 @@ from flask_login import current_user
 from wtforms import Field
 
 from webapp.domain.exceptions import InvalidCredentialsError
-from webapp.domain.said import said
 from webapp.extensions import limiter
 from webapp.web.current import db_session, services
 
-WRONG_PASSWORDS = said("10 per 15 minutes")
+WRONG_PASSWORDS = "10 per 15 minutes"
 
 # For views that ask for it: whoever found an open browser has few guesses, over all of these views together.
 limits_guessing = limiter.shared_limit(

@@ -129,7 +129,7 @@ def index() -> ResponseReturnValue:
     return response
 
 
-@bp.get(said("/list.<any(csv, json):form>"))
+@bp.get("/list.<any(csv, json):form>")
 @signed_in
 def list_file(form: str) -> ResponseReturnValue:
     """All that is looked for, to take away."""
