@@ -10,7 +10,7 @@ from string import Formatter
 import pytest
 from babel.messages.catalog import Catalog, Message
 
-from webapp.web.catalogue_files import ROOT, read_catalogue, texts_to_translate
+from webapp.web.catalogue_files import ROOT, read_catalogue, texts_to_translate, untranslated
 from webapp.web.catalogues import SOURCE_LANGUAGE, languages
 
 # Name of the function -> which of its arguments is the first text.
@@ -77,3 +77,11 @@ def test_a_translation_fills_in_what_the_text_does(language: str) -> None:
             ):
                 wrong.append((ids(message)[0], text))
     assert wrong == []
+
+
+@pytest.mark.parametrize("language", [each for each in languages() if each != SOURCE_LANGUAGE])
+def test_everything_is_translated_and_nothing_that_is_said_no_more(texts: Catalog, language: str) -> None:
+    catalogue = read_catalogue(language)
+    assert untranslated(catalogue) == []
+    wanted, found = ({(each.context, ids(each)) for each in one if each.id} for one in (texts, catalogue))
+    assert (wanted - found, found - wanted) == (set(), set()), "run `flask languages update`, and translate"
