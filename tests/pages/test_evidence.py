@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.browsing import Browser
 from tests.support.evidence import PDF, add, disputed, ended, picture
-from tests.support.people import Pair
+from tests.support.people import Pair, make_escrow
 from webapp.config import Settings
 from webapp.domain.case_file.verification import verify
 from webapp.models import Escrow
@@ -142,3 +142,14 @@ def test_the_case_file_is_for_whoever_sees_the_escrow_and_its_keys_for_everybody
     assert key["public_key"] in verdict.lines[0]
     assert key["public_key"] in visitors["stranger"].get("/case-files").text
     assert path in visitors["payer"].get(f"/escrows/{escrow.id}").text
+
+
+@pytest.mark.parametrize("htmx", [False, True], ids=["plain", "htmx"])
+def test_what_comes_when_nothing_is_taken_is_answered_with_the_escrow_as_it_stands(
+    payer: Browser, session, services: Services, pair: Pair, htmx: bool
+) -> None:
+    undisputed = make_escrow(session, services, pair)
+    response = payer.post(f"/escrows/{undisputed.id}/evidence", sent("Look"), htmx=htmx)
+    assert response.status_code == 409
+    assert 'id="escrow-status"' in response.text
+    assert "takes no more evidence" in response.text

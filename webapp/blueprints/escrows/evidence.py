@@ -50,7 +50,10 @@ def add_evidence(escrow_id: uuid.UUID) -> ResponseReturnValue:
         return show_page(escrow_id, 422, "escrow_evidence", evidence_form=form)
     except EscrowStateError:
         flash(_("Nothing was added: the dispute takes no more evidence."), "warning")
-        return show_page(escrow_id, 409, "escrow_evidence")
+        # There may be no place for evidence any more: the whole escrow is drawn as it stands.
+        response = show_page(escrow_id, 409, "escrow_status")
+        response.headers["HX-Retarget"], response.headers["HX-Reswap"] = "#escrow-status", "outerHTML"
+        return response
     return done(
         location,
         "escrow_evidence",
