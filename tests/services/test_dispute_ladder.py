@@ -38,6 +38,8 @@ from webapp.services.escrow_clock import EscrowClock
 from webapp.services.unit_of_work import unit_of_work
 
 START = datetime(2030, 1, 1, tzinfo=UTC)
+# Where the statements are those of other tests, one kind of database is enough.
+on_sqlite = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 
 
 @pytest.fixture
@@ -69,6 +71,7 @@ def test_silence_decides_as_it_was_told(court: Court, clock: time_machine.Travel
     assert check_books(court.session) == []
 
 
+@on_sqlite
 def test_other_clocks_stand_still_while_a_dispute_lasts(court: Court, clock: time_machine.Traveller) -> None:
     escrow = court.escrow()
     court.bring_to(Rung.ARBITRATION, escrow)
@@ -100,6 +103,7 @@ def test_when_both_have_spoken_time_leads_through_every_rung(
     ]
 
 
+@on_sqlite
 def test_an_arbiter_who_stays_silent_about_no_delivery_refunds(
     court: Court, clock: time_machine.Traveller
 ) -> None:
@@ -131,6 +135,7 @@ def test_a_proposal_that_both_accept_is_executed_at_once(court: Court) -> None:
     assert (told["by"], told["dispute"], told["share_basis_points"]) == ("agreement", "proposal", 3333)
 
 
+@on_sqlite
 def test_a_proposal_gives_its_time_anew_and_who_declines_goes_on(
     court: Court, clock: time_machine.Traveller
 ) -> None:
@@ -154,6 +159,7 @@ def test_a_proposal_gives_its_time_anew_and_who_declines_goes_on(
         (10_000, "released", ("900.00000000", "95.00000000", "5.00000000")),
     ],
 )
+@on_sqlite
 def test_a_ruling_is_stated_first_and_executed_by_the_clock(
     court: Court, clock: time_machine.Traveller, share: int, status: str, expected: tuple[str, str, str]
 ) -> None:
@@ -166,6 +172,7 @@ def test_a_ruling_is_stated_first_and_executed_by_the_clock(
     assert (court.status(escrow), court.shares()) == (status, expected)
 
 
+@on_sqlite
 def test_a_ruling_that_both_accept_needs_no_clock(court: Court) -> None:
     escrow = court.escrow()
     court.bring_to(Rung.APPEAL, escrow)
@@ -210,6 +217,7 @@ def test_an_appeal_is_decided_by_three_others_whose_votes_stay_sealed(court: Cou
         ([], [0, 3000, 10_000], 3000),
     ],
 )
+@on_sqlite
 def test_a_silent_panel_is_filled_up_once_and_then_what_is_there_counts(
     session: Session,
     services: Services,
@@ -234,6 +242,7 @@ def test_a_silent_panel_is_filled_up_once_and_then_what_is_there_counts(
     assert court.ended(escrow) == ("panel", share)
 
 
+@on_sqlite
 def test_no_appeal_without_three_others(court: Court, clock: time_machine.Traveller) -> None:
     escrow = court.escrow()
     court.bring_to(Rung.APPEAL, escrow)
@@ -269,6 +278,7 @@ def test_nobody_is_assigned_who_has_a_stake_and_operators_hear_of_it(
     assert [each.user_id for each in seats] == [verifier.user.id]
 
 
+@on_sqlite
 def test_assignment_goes_round(court: Court) -> None:
     asked: list[int] = []
     for _ in range(6):
@@ -278,6 +288,7 @@ def test_assignment_goes_round(court: Court) -> None:
     assert sorted(asked) == sorted(each.user.id for each in court.arbiters)
 
 
+@on_sqlite
 def test_who_steps_down_is_replaced_and_reads_no_more(court: Court, clock: time_machine.Traveller) -> None:
     escrow = court.escrow()
     court.bring_to(Rung.ARBITRATION, escrow)
@@ -302,6 +313,7 @@ def test_who_steps_down_is_replaced_and_reads_no_more(court: Court, clock: time_
     assert court.ended(escrow) == ("no_ruling", 5000)
 
 
+@on_sqlite
 def test_a_panel_that_is_left_by_one_goes_on_with_two(court: Court) -> None:
     escrow = court.escrow()
     court.bring_to(Rung.PANEL, escrow)
@@ -335,6 +347,7 @@ def test_each_clock_is_extended_by_an_outage(court: Court, clock: time_machine.T
             manager(court.session, court.services, court.provider).refund_escrow(escrow.id, "Enough.")
 
 
+@on_sqlite
 def test_nothing_can_be_done_once_the_time_is_over_even_before_the_worker_comes(
     court: Court, clock: time_machine.Traveller
 ) -> None:
@@ -376,6 +389,7 @@ def test_the_bond_is_held_and_goes_where_the_end_says(court: Court, clock: time_
 
 
 @pytest.mark.settings(disputes={"bond": "2000"})
+@on_sqlite
 def test_without_the_bond_nothing_is_opened(court: Court) -> None:
     escrow = court.escrow()
     with pytest.raises(InsufficientFundsError):
@@ -415,6 +429,7 @@ def test_what_is_said_is_checked_and_stays(court: Court) -> None:
         court.of(court.payer).speak(escrow.id, "Hm.", seen="mediation")
 
 
+@on_sqlite
 def test_an_objection_comes_in_time_from_a_party_and_with_a_reason(
     court: Court, clock: time_machine.Traveller
 ) -> None:
