@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from flask import Blueprint, Flask, render_template_string
 from flask_babel import gettext, lazy_gettext, ngettext
+from sqlalchemy.exc import OperationalError
 from wtforms.validators import InputRequired
 
 from tests.support.browsing import Browser
@@ -18,6 +19,7 @@ from webapp.domain.exceptions import InvalidAmountError, ValidationError
 from webapp.domain.money import Amount
 from webapp.domain.said import said
 from webapp.models import User
+from webapp.services.sessions import Sessions
 from webapp.web import catalogues, formats
 from webapp.web.amount_field import AmountField
 from webapp.web.forms import PageForm, stripped
@@ -30,6 +32,7 @@ WORDS = {
     "Nothing was changed: %(reason)s": "No se ha cambiado nada: %(reason)s",
     "a <b>%(name)s</b>": "un <b>%(name)s</b>",
     "Too much": "Demasiado",
+    "The service is busy": "El servicio está ocupado",
     "The amount is not valid": "La cantidad no es válida",
     "Some of the input is not valid": "Algo de lo enviado no es válido",
 }
@@ -85,7 +88,9 @@ def test_the_browser_is_answered_in_the_best_language_that_it_asks_for(
     assert language_of(browser, **{"Accept-Language": asked}) == spoken
 
 
-def test_a_choice_counts_more_than_what_the_browser_asks_for_and_outlives_the_log_out(app: Flask) -> None:
+def test_a_choice_counts_more_than_what_the_browser_asks_for_and_outlives_the_log_out(
+    app: Flask, session
+) -> None:
     visitor = Browser(app)
     response = visitor.post("/language", {"language": "es", "next": "/register"})
 
@@ -93,6 +98,7 @@ def test_a_choice_counts_more_than_what_the_browser_asks_for_and_outlives_the_lo
     assert language_of(visitor, **{"Accept-Language": "en"}) == "es"
     visitor.register("reader@example.org")
     assert language_of(visitor) == "es"
+    assert session.query(User).one().language == "es", "mails are written in it, too"
     visitor.log_out()
     assert language_of(visitor) == "es"
 
@@ -163,6 +169,22 @@ def test_templates_translate_sentences_and_what_was_said_and_escape_values(app: 
         "2s",
         "3 nodos",
     ]
+
+
+def test_a_failure_of_the_database_is_told_in_the_language_of_the_browser(
+    app: Flask, payer: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keep = payer.client.get("/account", headers={"Accept-Language": "es"})
+    assert keep.headers["Content-Language"] == "es"
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise OperationalError("SELECT 1", {}, RuntimeError("away"))
+
+    monkeypatch.setattr(Sessions, "find", fail)
+    page = payer.client.get("/account", headers={"Accept-Language": "es"})
+    assert (page.status_code, page.headers["Content-Language"]) == (503, "es")
+    assert '<html lang="es">' in page.text
+    assert "El servicio está ocupado" in page.text
 
 
 @pytest.fixture

@@ -12,11 +12,13 @@ from webapp.blueprints.forms.second_factor import CodeForm
 from webapp.domain.exceptions import InvalidCredentialsError, ValidationError
 from webapp.extensions import limiter
 from webapp.services.identity import Identity
+from webapp.web.catalogues import SOURCE_LANGUAGE
 from webapp.web.current import db_session, services
 from webapp.web.guards import public, safe_next
 from webapp.web.htmx import done, render
 from webapp.web.kept_forms import FIELD, open_kept
 from webapp.web.kept_forms import keep as keep_form
+from webapp.web.language import present_language
 from webapp.web.navigation import home_url
 from webapp.web.pending_log_in import PendingLogIn, of_text, to_text
 from webapp.web.rate_limits import visitor
@@ -128,6 +130,8 @@ def register() -> ResponseReturnValue:
         except ValidationError as error:
             form.take_errors(error)
         else:
+            if present_language() != SOURCE_LANGUAGE:  # mails are written in it, too
+                _identity().choose_language(user, present_language())
             open_session(user)
             return done(home_url(), message=_("Welcome. Your account and its wallet are ready."))
     return render("auth/register", status=422, form=form)

@@ -22,6 +22,7 @@ from webapp.web.guards import login_url
 from webapp.web.htmx import is_htmx
 from webapp.web.language import browser_language, speaking, tell_language, translated
 from webapp.web.negotiation import wants_problem
+from webapp.web.sessions import leave_visitor_unknown
 
 PROBLEM_TYPE_PREFIX = "urn:duxos:problem:"
 PROBLEM_MIMETYPE = "application/problem+json"
@@ -105,7 +106,8 @@ def answer(
         return problem(status, slug, title, detail, fields, more)
     if status < 500:
         return _shown(status, title, detail)
-    # The database may be what failed: the reader's own setting is not asked for.
+    # The database may be what failed: neither who asks is looked up, nor their own setting.
+    leave_visitor_unknown()
     with speaking(browser_language()):
         return tell_language(_shown(status, title, detail))
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 from datetime import datetime
 from functools import cached_property
 
-from flask import Flask, redirect, request, session
+from flask import Flask, g, redirect, request, session
 from flask.typing import ResponseReturnValue
-from flask_login import UserMixin, current_user, login_user, logout_user
+from flask_login import AnonymousUserMixin, UserMixin, current_user, login_user, logout_user
 
 from webapp.domain.exceptions import NotFoundError
 from webapp.domain.roles import Actor, Role
@@ -99,6 +99,12 @@ def log_out() -> None:
     logout_user()
     session.clear()
     keep_browser_choice(language)
+
+
+def leave_visitor_unknown() -> None:
+    """Draw what follows for nobody in particular unless it is known who asks: to find that out may be what failed."""
+    if "_login_user" not in g:  # where Flask-Login keeps who it has found
+        g._login_user = AnonymousUserMixin()
 
 
 def _to_log_in() -> ResponseReturnValue:
