@@ -26,6 +26,12 @@
   const asking = new Set();
   const isLive = (element) => element.getAttribute?.("hx-trigger")?.includes("sse:");
 
+  // A list says that it is no longer what it was, and is drawn anew when its reader asks for it.
+  const KINDS = ["escrow", "operations"];
+  const showNews = (kind) => {
+    for (const line of document.querySelectorAll(`[data-news~="${kind}"]`)) line.hidden = false;
+  };
+
   class LiveStream extends EventTarget {
     #address;
     #source = null;
@@ -38,6 +44,7 @@
     constructor(address) {
       super();
       this.#address = address;
+      for (const kind of KINDS) this.addEventListener(kind, () => showNews(kind));
       document.addEventListener("visibilitychange", () => {
         clearTimeout(this.#timer);
         if (!document.hidden) this.#open();
@@ -74,6 +81,8 @@
     }
 
     #take = (event) => {
+      // Taken up again, the stream may have missed something; at its beginning the page is as new as it is.
+      if (event.type === "again" && this.#last) KINDS.forEach(showNews);
       this.#last = event.lastEventId;
       this.#waiting.add(event.type);
       this.tellWaiting();
@@ -108,6 +117,26 @@
     xhr.addEventListener("loadend", () => {
       asking.delete(xhr);
       stream?.tellWaiting();
+    });
+  });
+
+  // Nothing is replaced under the hands of whoever is in it with the keyboard: it waits until they have left. What has an
+  // id keeps the focus by itself.
+  const held = new Set();
+  document.addEventListener("htmx:beforeRequest", (event) => {
+    const { elt } = event.detail;
+    const active = document.activeElement;
+    if (!isLive(elt) || active === elt || active.id || !elt.contains(active)) return;
+    event.preventDefault();
+    held.add(elt);
+  });
+  document.addEventListener("focusout", () => {
+    setTimeout(() => {
+      for (const elt of held) {
+        if (elt.isConnected && elt.contains(document.activeElement)) continue;
+        held.delete(elt);
+        if (elt.isConnected) htmx.trigger(elt, "sse:again");
+      }
     });
   });
 

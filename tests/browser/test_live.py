@@ -177,3 +177,30 @@ def test_copy_buttons_work_on_what_came_later(site: Site, payer: Page, pair: Pai
     payer.get_by_role("button", name="Copy the result hash").click()
 
     assert payer.evaluate("navigator.clipboard.readText()") == RESULT_HASH
+
+
+def test_a_dashboard_follows_and_waits_for_whoever_is_in_it_while_a_list_only_offers(
+    site: Site, payer: Page, pair: Pair, escrow: Escrow
+) -> None:
+    listed = payer.context.new_page()
+    with listed.expect_response("**/live?*"):
+        listed.goto("/escrows")
+    with payer.expect_response("**/live?*"), payer.expect_response("**/now"):
+        payer.goto("/")
+    link = payer.get_by_role("link", name="The whole statement")
+    link.focus()
+    _deliver(site, pair, escrow)
+
+    offer = listed.get_by_role("link", name="Show it")
+    expect(offer).to_be_visible(timeout=AT_ONCE_MS)
+    expect(listed.locator("#escrow-list [data-state=active]")).to_be_visible()
+    offer.click()
+    expect(listed.locator("#escrow-list [data-state=delivered]")).to_be_visible()
+    expect(listed.locator("[data-news]")).to_be_hidden()
+
+    payer.wait_for_timeout(1500)
+    expect(link).to_be_focused()
+    expect(payer.get_by_role("link", name="Check a result and release")).to_have_count(0)
+    payer.keyboard.press("Shift+Tab")
+    payer.locator("#content").focus()
+    expect(payer.get_by_role("link", name="Check a result and release")).to_be_visible(timeout=AT_ONCE_MS)

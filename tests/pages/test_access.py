@@ -22,6 +22,7 @@ OWNER = dict.fromkeys(EVERYBODY, 404) | {"payer": 200, "stranger": 303}
 
 PAGES = {
     "/": EVERYBODY,
+    "/now": EVERYBODY,
     "/escrows": EVERYBODY,
     "/escrows?status=released&side=provider": EVERYBODY,
     "/escrows/list.csv": EVERYBODY,

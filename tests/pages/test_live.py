@@ -20,6 +20,7 @@ from webapp.domain.clock import utcnow
 from webapp.extensions import db
 from webapp.models import UserSession
 from webapp.services.container import Services
+from webapp.services.payouts.halts import raise_alert
 from webapp.services.unit_of_work import unit_of_work
 
 QUICK = {"heartbeat_seconds": 1}
@@ -63,6 +64,13 @@ def reading(app: Flask, *browsers: Browser) -> Iterator[list[Reading]]:
             stream.response.close()
 
 
+def _wait_until_nothing_is_held() -> None:
+    deadline = time.monotonic() + 2
+    while db.engine.pool.checkedout():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
 @pytest.mark.settings(live=QUICK)
 def test_a_stream_names_what_concerns_its_reader_and_never_what_is_in_it(
     app: Flask, session: Session, services: Services, pair: Pair, visitors: dict[str, Browser]
@@ -79,13 +87,19 @@ def test_a_stream_names_what_concerns_its_reader_and_never_what_is_in_it(
         assert f"event: escrow-{escrow.id}\ndata: changed" in payer.until(f"wallet-{pair.payer.wallet_id}\n")
         assert f"event: escrow-{escrow.id}\n" in provider.until(str(escrow.id))
         assert f"event: escrow-{escrow.id}\n" in operator.until(str(escrow.id))
+        for stream in (payer, provider, operator):
+            assert "event: escrow\ndata: changed\n\n" in stream.until("event: escrow\n")
+        with unit_of_work(session):
+            raise_alert(session, "deposit_lost", "1", "wallet 1 had spent it")
+        assert "event: operations\ndata: changed" in operator.until("event: operations")
         other.until("\n:\n", 3)
 
         for stream in streams:
             with app.app_context():
-                assert db.engine.pool.checkedout() == 0  # a stream that waits holds nothing
+                _wait_until_nothing_is_held()  # a stream looks now and then, and holds nothing while it waits
             assert set(re.findall(r"^data: (.*)$", stream.text, re.MULTILINE)) == {"changed"}
         assert re.findall(r"event: (.*)", other.text) == ["again"]
+        assert "operations" not in payer.text + provider.text
         for stream in (provider, operator):
             assert f"wallet-{pair.payer.wallet_id}\n" not in stream.text
 

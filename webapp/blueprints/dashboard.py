@@ -19,6 +19,7 @@ from webapp.web.current import db_session, services
 from webapp.web.dispute_words import SEATS
 from webapp.web.guards import signed_in
 from webapp.web.htmx import render
+from webapp.web.live import live
 from webapp.web.parties import wallet_name
 from webapp.web.wallet_words import line_of
 
@@ -31,28 +32,39 @@ LATEST = 6
 @signed_in
 def show() -> ResponseReturnValue:
     """The dashboard of whoever is logged in."""
+    return render("dashboard/show", **_context())
+
+
+@bp.get("/now")
+@signed_in
+@live
+def now() -> ResponseReturnValue:
+    """What it shows, asked for when something of its reader's has changed."""
+    return render("dashboard/show", "dashboard_now", **_context())
+
+
+def _context() -> dict[str, Any]:
     session = db_session()
     wallets = list_wallets(session, current_user.id)
     figures = [wallet_queries.overview(session, wallet.id) for wallet in wallets[:1]]
     desk = escrow_desk.desk(session, current_user.actor.wallet_ids)
     lines = _latest_lines(wallets)
     has_escrows = escrow_desk.has_any(session, current_user.actor.wallet_ids)
-    return render(
-        "dashboard/show",
-        lead=_LEADS[current_user.role],
-        reach=chain_reach.look(session, services().settings),
-        wallet=wallets[0] if wallets else None,
-        figures=figures[0] if figures else None,
-        shows_wallet=bool(lines or (figures and not _is_staff())),
-        desk=desk,
-        disputes=dispute_lists.of_user(session, current_user.id) if _is_staff() else [],
-        seats=SEATS,
-        steps=[] if _is_staff() else _first_steps(wallets[0], has_escrows),
-        lines=lines,
-        fund=services().fund_manager(session).get_fund_statistics(),
-        wallet_name=lambda wallet_id: wallet_name(wallet_id, current_user.actor),
+    return {
+        "lead": _LEADS[current_user.role],
+        "reach": chain_reach.look(session, services().settings),
+        "wallet": wallets[0] if wallets else None,
+        "figures": figures[0] if figures else None,
+        "shows_wallet": bool(lines or (figures and not _is_staff())),
+        "desk": desk,
+        "disputes": dispute_lists.of_user(session, current_user.id) if _is_staff() else [],
+        "seats": SEATS,
+        "steps": [] if _is_staff() else _first_steps(wallets[0], has_escrows),
+        "lines": lines,
+        "fund": services().fund_manager(session).get_fund_statistics(),
+        "wallet_name": lambda wallet_id: wallet_name(wallet_id, current_user.actor),
         **_operations(),
-    )
+    }
 
 
 _LEADS = {

@@ -70,8 +70,12 @@ def _events(
     ends_at = time.monotonic() + LIFETIME_SECONDS
     next_beat = time.monotonic() + heartbeat_seconds
     while not subscription.is_closed and time.monotonic() < ends_at:
-        for event in subscription.wait(max(0.0, min(next_beat, ends_at) - time.monotonic())):
+        news = subscription.wait(max(0.0, min(next_beat, ends_at) - time.monotonic()))
+        for event in news:
             yield f"id: {event.id}\nevent: {event.topic}\ndata: changed\n\n"
+        # Lists follow whatever their reader may hear of: they are told once that one of a kind has changed.
+        for kind in sorted({event.kind for event in news} - {""}):
+            yield f"event: {kind}\ndata: changed\n\n"
         if time.monotonic() >= next_beat:
             audience = look()
             if audience is None:

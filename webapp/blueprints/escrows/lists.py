@@ -120,6 +120,7 @@ def index() -> ResponseReturnValue:
         everything_url=url_for("escrows.index"),
         next_url=asked.address(cursor=next_cursor) if next_cursor else None,
         first_url=asked.address() if cursor else None,
+        here_url=asked.address(),
         files=[(form.upper(), asked.address("escrows.list_file", form=form)) for form in ("csv", "json")],
         wallet_name=lambda wallet_id: wallet_name(wallet_id, current_user.actor),
     )

@@ -42,7 +42,7 @@ PAGE, PARTIAL = "operations/show", "operations_status"
 @roles(Role.OPERATOR)
 def show() -> ResponseReturnValue:
     """Everything at a glance, and the switches."""
-    return render(PAGE, **_context())
+    return render(PAGE, PARTIAL, **_context())
 
 
 @bp.post("/halt")

@@ -14,13 +14,34 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
-from webapp.models import ChainTransaction, Deposit, EscrowTransaction, Notice, Payout, Posting
+from webapp.models import (
+    Alert,
+    ChainTransaction,
+    Deposit,
+    EscrowTransaction,
+    Notice,
+    OperatorAction,
+    Payout,
+    PayoutHalt,
+    Posting,
+)
 
 CHANNEL = "duxos_live"
 
 # All that pages show by themselves is derived from these; see `reader`.
 _WATCHED = frozenset(
-    model.__table__ for model in (EscrowTransaction, Posting, Payout, Deposit, ChainTransaction, Notice)
+    model.__table__
+    for model in (
+        EscrowTransaction,
+        Posting,
+        Payout,
+        Deposit,
+        ChainTransaction,
+        Notice,
+        Alert,
+        PayoutHalt,
+        OperatorAction,
+    )
 )
 _MARK = "has_news"
 

@@ -18,30 +18,36 @@ class Audience:
     user_id: int
     wallet_ids: frozenset[int]
     is_staff: bool
+    is_operator: bool = False
 
     @classmethod
     def of(cls, user_id: int, actor: Actor) -> Audience:
         """The audience that a person is."""
-        return cls(user_id, actor.wallet_ids, actor.role in (Role.OPERATOR, Role.ARBITER))
+        is_operator = actor.role == Role.OPERATOR
+        return cls(user_id, actor.wallet_ids, is_operator or actor.role == Role.ARBITER, is_operator)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
     """Something is not what it was. `topic` is `escrow-<id>`, `payout-<id>`, `wallet-<id>`, `notices-<user id>`,
-    `fund` or `again`.
+    `fund`, `operations` or `again`.
 
-    It concerns the owners of `wallet_ids` and the user `user_id`; staff, or whoever is logged in, only if it says so.
+    It concerns the owners of `wallet_ids` and the user `user_id`; staff, operators, or whoever is logged in, only if it
+    says so.
     """
 
     topic: str
     wallet_ids: frozenset[int] = frozenset()
     user_id: int | None = None
     is_for_staff: bool = False
+    is_for_operators: bool = False
     is_for_everybody: bool = False
 
     def concerns(self, audience: Audience) -> bool:
         """Whether this audience may hear of it."""
         if self.is_for_everybody or (self.is_for_staff and audience.is_staff):
+            return True
+        if self.is_for_operators and audience.is_operator:
             return True
         if self.user_id is not None and self.user_id == audience.user_id:
             return True
@@ -69,4 +75,5 @@ def of_notices(user_id: int) -> Change:
 
 
 OF_FUND = Change("fund", is_for_everybody=True)
+OF_OPERATIONS = Change("operations", is_for_operators=True)
 OF_EVERYTHING = Change(AGAIN, is_for_everybody=True)

@@ -1,7 +1,8 @@
 """Finding out what has been committed since one looked last, in a fixed number of queries.
 
-Escrows, money and notices show in rows that are added: the audit trail, the journal, the inboxes. What is on its way
-through the chain changes without these, so payouts and deposits that are not final are compared with what they were.
+Escrows, money and notices show in rows that are added: the audit trail, the journal, the inboxes; what asks for an
+operator, in alerts, halts and what operators did. What is on its way through the chain changes without these, so
+payouts and deposits that are not final are compared with what they were.
 """
 
 from __future__ import annotations
@@ -15,10 +16,22 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from webapp.domain import accounts
 from webapp.domain.payout_states import FINAL, STATES
-from webapp.models import ChainTransaction, Deposit, Escrow, EscrowTransaction, Notice, Payout, Posting
+from webapp.models import (
+    Alert,
+    ChainTransaction,
+    Deposit,
+    Escrow,
+    EscrowTransaction,
+    Notice,
+    OperatorAction,
+    Payout,
+    PayoutHalt,
+    Posting,
+)
 from webapp.services.live.changes import (
     OF_EVERYTHING,
     OF_FUND,
+    OF_OPERATIONS,
     Change,
     of_escrow,
     of_notices,
@@ -80,12 +93,13 @@ class Reader:
             self._trail.start(connection)
             self._postings.start(connection)
             self._notices.start(connection)
+            self._asks_operators = self._latest_for_operators()
         self.read()
 
     def read(self) -> set[Change]:
         """What has changed since the last call, in a transaction that is ended afterwards."""
         with self._connection.begin():
-            found = set(self._escrows()) | set(self._money()) | set(self._told())
+            found = set(self._escrows()) | set(self._money()) | set(self._told()) | set(self._operations())
             moving = _on_their_way(self._connection)
         # What has moved is in only one of the two, or in both with another state.
         for _, (concerned, _state) in self._moving.items() ^ moving.items():
@@ -132,6 +146,19 @@ class Reader:
         self._notices.saw([row.id for row in rows])
         for user_id in {row.user_id for row in rows}:
             yield of_notices(user_id)
+
+    def _operations(self) -> Iterator[Change]:
+        latest = self._latest_for_operators()
+        if latest != self._asks_operators:
+            self._asks_operators = latest
+            yield OF_OPERATIONS
+
+    def _latest_for_operators(self) -> Hashable:
+        """The newest alert, halt and deed of an operator: who takes something away leaves a deed."""
+        newest = (
+            select(func.max(model.id)).scalar_subquery() for model in (Alert, PayoutHalt, OperatorAction)
+        )
+        return tuple(self._connection.execute(select(*newest)).one())
 
 
 def _on_their_way(connection: Connection) -> Moving:

@@ -18,6 +18,12 @@ class Event:
     id: str
     topic: str
 
+    @property
+    def kind(self) -> str:
+        """What the topic is one of: `escrow` of `escrow-<id>`; empty when there is only one."""
+        kind, is_one_of_many, _ = self.topic.partition("-")
+        return kind if is_one_of_many else ""
+
 
 class Subscription:
     """The changes that concern one audience. `page` is the open page that it is for. Safe between threads."""
