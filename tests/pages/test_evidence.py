@@ -52,6 +52,8 @@ def test_what_one_side_adds_the_other_side_reads_and_downloads(
     assert headers["Cache-Control"] == "no-store"
     assert headers["Content-Security-Policy"] == "default-src 'none'; frame-ancestors 'none'; sandbox"
     assert "evil.html.png" in provider.get(f"{path}/evidence", htmx=htmx).text
+    for number in (0, 2, 2**31, 10**30):
+        assert provider.get(f"{path}/evidence/{number}").status_code == 404
 
 
 def test_what_is_refused_is_told_beside_its_field_and_what_was_typed_stays(

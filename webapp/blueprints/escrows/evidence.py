@@ -81,7 +81,7 @@ def evidence_list(escrow_id: uuid.UUID) -> ResponseReturnValue:
     return render("escrows/evidence", "escrow_evidence_list", escrow=escrow, evidence=evidence)
 
 
-@bp.get("/<uuid:escrow_id>/evidence/<int:number>")
+@bp.get("/<uuid:escrow_id>/evidence/<row:number>")
 @signed_in
 def evidence_file(escrow_id: uuid.UUID, number: int) -> Response:
     """The file of one item, as a download that no browser draws or runs."""
