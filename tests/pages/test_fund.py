@@ -165,7 +165,7 @@ def test_an_airdrop_shows_every_share_and_why_others_have_none(
     assert payer.get(f"{path}/recipients?cursor=nonsense").status_code == 422
     assert payer.get("/fund/airdrops/0198c3f9-1f07-7ac3-8a51-6b0d8e2f4c11").status_code == 404
     assert count_queries(lambda: payer.get(path)) <= 12
-    assert count_queries(lambda: payer.get("/fund")) <= 25
+    assert count_queries(lambda: payer.get("/fund")) <= 26
 
     snapshot = payer.get(f"{path}/snapshot.json")
     assert hashlib.sha256(snapshot.data).hexdigest() == airdrop.snapshot_hash
@@ -188,6 +188,12 @@ def test_shares_on_the_chain_show_their_transactions_and_no_account(
         session.execute(update(AirdropRecipient).where(failed).values(reason="=cmd|' /C calc'!A0"))
     page = payer.get(f"/fund/airdrops/{airdrop.id}").text
 
+    for path in ("/fund/figures", f"/fund/airdrops/{airdrop.id}/progress"):
+        assert (
+            '<progress value="0" max="3" aria-label="Shares that have arrived">'
+            in payer.get(path, htmx=True).text
+        )
+        assert payer.get(path).location == path.rpartition("/")[0]
     assert page.count("to its address") == 3
     assert page.count(f'title="{TXID}"') == 3
     assert "1 of " in page

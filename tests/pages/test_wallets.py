@@ -8,13 +8,14 @@ from datetime import timedelta
 
 import pytest
 from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
 from tests.support.browsing import Browser
 from tests.support.money import balances, credit
 from tests.support.people import RESULT_HASH, Pair, make_escrow, manager, signature
 from webapp.domain.clock import utcnow
 from webapp.domain.money import Amount
-from webapp.models import Deposit, DepositAddress, Payout, Wallet, WorkerTask
+from webapp.models import ChainCursor, DaemonFigures, Deposit, DepositAddress, Payout, Wallet, WorkerTask
 from webapp.services import worker_tasks
 from webapp.services.container import Services
 from webapp.services.payouts.queue import return_to_wallet
@@ -278,6 +279,25 @@ def test_a_frozen_wallet_says_why(payer: Browser, pair: Pair, session) -> None:
 
     assert "This wallet is frozen" in shown
     assert re.search("took back a deposit after .*60.* of it had been spent", shown)
+
+
+def test_pages_say_how_far_the_chain_is_read_while_it_is_caught_up_with(
+    payer: Browser, session: Session
+) -> None:
+    worker_tasks.take(session, "deposits")
+    worker_tasks.finish(session, "deposits")
+    amounts = {name: Amount(0) for name in ("balance", "immature_balance", "fee_rate")}
+    with unit_of_work(session):
+        session.add(ChainCursor(id=1, since_block="aa" * 32, tip_hash="bb" * 32, tip_height=1200))
+        session.add(DaemonFigures(id=1, coins=0, block_height=1200, headers=90_000, **amounts))
+    for path in ("/", "/wallet"):
+        shown = payer.get(path).text
+        assert '<progress value="1200" max="90000" aria-label="Blocks read">' in shown
+        assert "1,200 of 90,000 blocks" in shown
+
+    with unit_of_work(session):
+        session.execute(update(ChainCursor).values(tip_height=89_998))
+    assert "Blocks read" not in payer.get("/wallet").text
 
 
 @pytest.mark.parametrize("path", ["/", "/wallet"])

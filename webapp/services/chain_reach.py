@@ -14,11 +14,13 @@ from sqlalchemy.orm import Session
 
 from webapp.config import Settings
 from webapp.domain.clock import utcnow
-from webapp.models import WorkerTask
+from webapp.models import ChainCursor, DaemonFigures, WorkerTask
 
 # The task of the worker that reads the chain at every tick.
 READING_TASK = "deposits"
 PATIENCE = timedelta(seconds=60)
+# A few blocks that came since the last look are no delay; the first reading of a chain is behind by thousands.
+USUAL_BLOCKS_BEHIND = 6
 
 
 class Reach(StrEnum):
@@ -31,12 +33,22 @@ class Reach(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ChainReach:
-    """`since` is when the chain was last read, None if never; `reason` is the daemon's fault in an operator's words."""
+    """`since` is when the chain was last read, None if never; `reason` is the daemon's fault in an operator's words.
+
+    `blocks_read` is the height up to which it was read, of the `blocks_known` that the daemon knows to exist.
+    """
 
     reach: Reach
     since: datetime | None = None
     last_run_at: datetime | None = None
     reason: str = ""
+    blocks_read: int = 0
+    blocks_known: int = 0
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the chain is still being caught up with, so that deposits show late."""
+        return self.blocks_known - self.blocks_read > USUAL_BLOCKS_BEHIND
 
     @property
     def is_open(self) -> bool:
@@ -45,11 +57,15 @@ class ChainReach:
 
 
 def look(session: Session, settings: Settings) -> ChainReach:
-    """What the worker's last look at the chain told. One row is read."""
+    """What the worker's last look at the chain told, in one query."""
     task = session.execute(
-        select(WorkerTask.last_run_at, WorkerTask.last_success_at, WorkerTask.last_error).where(
-            WorkerTask.name == READING_TASK
-        )
+        select(
+            WorkerTask.last_run_at,
+            WorkerTask.last_success_at,
+            WorkerTask.last_error,
+            select(ChainCursor.tip_height).where(ChainCursor.id == 1).scalar_subquery().label("read"),
+            select(DaemonFigures.headers).where(DaemonFigures.id == 1).scalar_subquery().label("known"),
+        ).where(WorkerTask.name == READING_TASK)
     ).first()
     if task is None or task.last_run_at is None:
         return ChainReach(Reach.WORKER_STOPPED)
@@ -58,4 +74,5 @@ def look(session: Session, settings: Settings) -> ChainReach:
         reach = Reach.WORKER_STOPPED
     else:
         reach = Reach.DAEMON_DOWN if task.last_error else Reach.OPEN
-    return ChainReach(reach, task.last_success_at, task.last_run_at, task.last_error)
+    heights = (task.read or 0, task.known or 0)
+    return ChainReach(reach, task.last_success_at, task.last_run_at, task.last_error, *heights)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from flask import request, url_for
+from flask import redirect, request, url_for
 from flask.typing import ResponseReturnValue
 
 from webapp.blueprints.fund.blueprint import bp
@@ -15,7 +15,8 @@ from webapp.web.airdrop_view import Outcome, outcome_of, snapshot_response, wher
 from webapp.web.current import db_session, services
 from webapp.web.fund_view import is_fund_public
 from webapp.web.guards import public_while, signed_in
-from webapp.web.htmx import render
+from webapp.web.htmx import is_htmx, render
+from webapp.web.live import live
 
 PAGE_SIZE = 20
 SHARES_PAGE = 25
@@ -48,6 +49,19 @@ def airdrop(airdrop_id: uuid.UUID) -> ResponseReturnValue:
         **_recipients(found, None),
         **(_without(found, outcome, None) if outcome else {}),
     )
+
+
+@bp.get("/airdrops/<uuid:airdrop_id>/progress")
+@public_while(is_fund_public)
+@signed_in
+@live
+def airdrop_progress(airdrop_id: uuid.UUID) -> ResponseReturnValue:
+    """How its shares stand, asked for again until all are where they were to go."""
+    found = history.get(db_session(), airdrop_id)
+    if not is_htmx():
+        return redirect(url_for("fund.airdrop", airdrop_id=airdrop_id), code=303)
+    parts = history.parts(db_session(), airdrop_id)
+    return render("fund/airdrop", "airdrop_progress", airdrop=found, parts=parts)
 
 
 @bp.get("/airdrops/<uuid:airdrop_id>/recipients")

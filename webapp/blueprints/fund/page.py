@@ -37,8 +37,7 @@ def show() -> ResponseReturnValue:
     return render(
         "fund/show",
         "fund_balance",
-        fund=fund,
-        waits_for=waits_for(fund),
+        **_figures(fund),
         changes=[change_view(change) for change in fund["pending_rule_changes"]],
         airdrops=airdrops,
         airdrop_chart=airdrop_chart(airdrops),
@@ -56,7 +55,14 @@ def figures() -> ResponseReturnValue:
     if not is_htmx():
         return redirect(url_for("fund.show"), code=303)
     fund = services().fund_manager(db_session()).get_fund_statistics()
-    return render("fund/show", "fund_figures", fund=fund, waits_for=waits_for(fund))
+    return render("fund/show", "fund_figures", **_figures(fund))
+
+
+def _figures(fund: dict[str, Any]) -> dict[str, Any]:
+    """What the fund has and waits for, with the airdrop that is being paid."""
+    under_way = history.under_way(db_session())
+    parts = history.parts(db_session(), under_way.id) if under_way else []
+    return {"fund": fund, "waits_for": waits_for(fund), "under_way": under_way, "parts": parts}
 
 
 def _balance(fund: dict[str, Any]) -> dict[str, Any]:

@@ -119,6 +119,12 @@ def parts(session: Session, airdrop_id: uuid.UUID) -> list[Part]:
     return [Part(status, count, Amount(int(amount))) for status, count, amount in rows]
 
 
+def under_way(session: Session) -> Airdrop | None:
+    """The airdrop whose shares are being paid, the newest of them; None when every share is where it was to go."""
+    paying = select(Airdrop).where(Airdrop.status == "paying").order_by(Airdrop.number.desc()).limit(1)
+    return session.scalars(paying.execution_options(populate_existing=True)).first()
+
+
 def every_airdrop(session: Session) -> Iterator[Airdrop]:
     """All airdrops, the newest first."""
     after: int | None = None

@@ -189,7 +189,9 @@ def _on_their_way(connection: Connection) -> Moving:
 
 def _concerned(kind: str, number: UUID | int, wallet_id: int | None) -> set[Change]:
     if wallet_id is None:
-        return set()  # A gift of the fund's, or coins that come back from cold storage: on nobody's page.
+        return {
+            OF_FUND
+        }  # A gift of the fund's, or coins that come back from cold storage: on nobody's own page.
     concerned = {of_wallet(wallet_id)}
     if isinstance(number, UUID):
         concerned.add(of_payout(number, wallet_id))
