@@ -17,6 +17,7 @@ from tests.support.evidence import PDF, add, archive, disputed, picture, png_bom
 from tests.support.money import credit
 from tests.support.people import Pair, make_escrow, make_key, make_pair, make_person, manager
 from webapp.config import Settings
+from webapp.domain.evidence import pdf
 from webapp.domain.evidence.chain import GENESIS, item_hash
 from webapp.domain.evidence.file_types import media_type_of
 from webapp.domain.evidence.names import clean_name
@@ -303,6 +304,12 @@ REFUSED = {
     "a PDF of the future": (PDF.replace(b"1.4", b"9.9"), "known version"),
     "PDF with a script": (PDF.replace(b"/Type", b"/S/JavaScript/Type"), "scripts"),
     "PDF with a hidden script": (PDF.replace(b"/Type", b"/S/J#61vaScript/Type"), "scripts"),
+    "PDF with a script in codes": (
+        PDF.replace(
+            b"/Type", b"/" + "".join(f"#{ord(each):02X}" for each in "JavaScript").encode() + b"#20/T"
+        ),
+        "has /JavaScript",
+    ),
     "PDF that starts a program": (PDF.replace(b"/Type", b"/S /Launch /Type"), "programs"),
     "PDF with a file": (PDF.replace(b"/Type", b"/EmbeddedFile /Type"), "files in it"),
     "PDF under a password": (PDF.replace(b"/Root", b"/Encrypt 5 0 R/Root"), "password"),
@@ -322,6 +329,12 @@ REFUSED = {
 def test_a_file_is_what_its_content_says(name: str) -> None:
     data, media_type = TAKEN[name]
     assert media_type_of(data) == media_type
+
+
+def test_a_pdf_full_of_codes_costs_no_more_than_another() -> None:
+    began = time.process_time()
+    pdf.check(PDF.replace(b"/Type", b"/JavaScripts/JavaScript#61" + b"#41" * 3_000_000))
+    assert time.process_time() - began < 0.5
 
 
 @pytest.mark.parametrize("name", REFUSED)

@@ -14,8 +14,17 @@ SIGNATURE = b"%PDF-"
 _VERSION = re.compile(rb"%PDF-(1\.[0-7]|2\.0)[\r\n \t%]")
 _END = re.compile(rb"startxref\s+\d{1,10}\s+%%EOF\s*\Z")
 _ESCAPED = re.compile(rb"#([0-9A-Fa-f]{2})")
-_ACTIVE = re.compile(rb"/(JavaScript|Launch|EmbeddedFile|RichMedia)(?![A-Za-z0-9])")
-_PROTECTED = re.compile(rb"/Encrypt(?![A-Za-z0-9])")
+_NAME_GOES_ON = rb"(?![A-Za-z0-9]|#(?:3[0-9]|[46][1-9A-Fa-f]|[57][0-9Aa]))"
+
+
+def _named(*names: str) -> re.Pattern[bytes]:
+    """Finds the names, whose letters may be written with their codes: /J#61vaScript. One pass, however many are."""
+    spelt = ("".join(f"(?:{each}|#(?i:{ord(each):02x}))" for each in name) for name in names)
+    return re.compile(b"/(" + "|".join(spelt).encode() + b")" + _NAME_GOES_ON)
+
+
+_ACTIVE = _named("JavaScript", "Launch", "EmbeddedFile", "RichMedia")
+_PROTECTED = _named("Encrypt")
 
 
 def check(data: bytes) -> None:
@@ -24,14 +33,13 @@ def check(data: bytes) -> None:
         raise ValueError(said("must be a PDF of a known version (1.0 to 2.0)"))
     if not _END.search(data[-1100:]):
         raise ValueError(said("must be a whole PDF that ends where the document ends"))
-    # A name may be written with the codes of its letters: /J#61vaScript.
-    plain = _ESCAPED.sub(lambda code: bytes([int(code[1], 16)]), data)
-    if found := _ACTIVE.search(plain):
+    if found := _ACTIVE.search(data):
+        name = _ESCAPED.sub(lambda code: bytes([int(code[1], 16)]), found[1])
         raise ValueError(
             said(
                 "must be a PDF without scripts, programs and files in it, and has /{name}",
-                name=found[1].decode(),
+                name=name.decode(),
             )
         )
-    if _PROTECTED.search(plain):
+    if _PROTECTED.search(data):
         raise ValueError(said("must be a PDF that opens without a password"))
