@@ -325,6 +325,17 @@ def test_the_verifier_a_secret_a_key_and_nodes_bring_about_what_they_are_asked_f
     assert escrow.result_hash is None, "they do not ask for a delivery"
 
 
+def test_what_a_key_has_attested_is_kept_once_whatever_else_it_says(town: Town) -> None:
+    witness = make_key(town.session, town.services, make_person(town.session, town.services))
+    leaf = {"attested_by": {"key_id": witness.key_id, "statement": {}}}
+    escrow = town.escrow(approved_or_back({"all_of": [leaf, {"payer_approves": True}]}))
+    town.terms(witness).attest(escrow.id, {"number": 0})
+    for number in range(2):
+        with pytest.raises(ConflictError, match="said before"):
+            town.terms(witness).attest(escrow.id, {"number": number})
+    assert [each.kind for each in audit_trail.entries(town.session, escrow.id)] == ["created", "attested"]
+
+
 def test_heights_count_from_when_they_were_first_seen(town: Town) -> None:
     terms = {
         "release_when": {"all_of": [{"payer_approves": True}, {"before": {"height": 100}}, before(10)]},

@@ -20,7 +20,7 @@ from webapp.domain.exceptions import (
 )
 from webapp.domain.roles import Scope
 from webapp.domain.said import said
-from webapp.domain.terms.facts import statement_faults
+from webapp.domain.terms.facts import moment_of, statement_faults
 from webapp.domain.terms.language import AttestedBy, Fact, PayerApproves, PreimageOf, VerifierApproves
 from webapp.models import Escrow, Node
 from webapp.services.node_registry import NodeAuthService
@@ -95,10 +95,14 @@ class TermsInForce(TermsSettlement):
                 raise PermissionDeniedError(
                     said("the terms of the escrow do not ask for an attestation of this key")
                 )
-            fitting = {leaf.key_id for leaf in own if not statement_faults(leaf, statement)}
+            fitting = [leaf for leaf in own if not statement_faults(leaf, statement)]
             if not fitting:
                 raise ValidationError.of("statement", "; ".join(statement_faults(own[0], statement)))
-            for key_id in sorted(fitting):
+            # What is asked for once is kept once: all that is kept is judged again at every look.
+            missing = {leaf.key_id for leaf in fitting if moment_of(leaf, judged.facts) is None}
+            if not missing:
+                raise ConflictError(said("this has been said before, and stands"))
+            for key_id in sorted(missing):
                 told = {"key_id": key_id, "statement": statement}
                 key = f"{key_id}:{sha256_hex(statement)}"
                 self.add(escrow, Entry(judging.ATTESTATION, key, told), "attested", told, now)
