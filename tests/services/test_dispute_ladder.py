@@ -325,6 +325,21 @@ def test_a_panel_that_is_left_by_one_goes_on_with_two(court: Court) -> None:
     assert court.ended(escrow) == ("panel", 7000)
 
 
+def test_who_has_voted_cannot_make_room_for_a_fourth_vote(
+    court: Court, clock: time_machine.Traveller
+) -> None:
+    escrow = court.escrow()
+    court.bring_to(Rung.PANEL, escrow)
+    first, *others = court.seated(escrow)
+    court.judge(first).vote(escrow.id, 7000, "So.")
+    with pytest.raises(DisputeStateError, match="voted already"):
+        court.judge(first).step_down(escrow.id, "Let a friend vote, too.")
+    assert court.seated(escrow) == [first, *others]
+    for member in others:
+        court.judge(member).vote(escrow.id, 1000, "So.")
+    assert court.ended(escrow) == ("panel", 1000)
+
+
 def test_each_clock_is_extended_by_an_outage(court: Court, clock: time_machine.Traveller) -> None:
     for rung in (Rung.TALK, Rung.MEDIATION, Rung.ARBITRATION, Rung.APPEAL, Rung.PANEL):
         escrow = court.escrow("10")

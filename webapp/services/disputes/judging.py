@@ -81,7 +81,7 @@ class Judging:
         text = stated_reason(reason)
         with unit_of_work(self._session):
             case = self._cases.take_for(escrow_id, Deed.STEP_DOWN, seen)
-            mine = self._my_seat(case)
+            mine = self._undecided_seat(case)
             mine.left_at, mine.leaving = utcnow(), records.STEPPED_DOWN
             self._session.flush()
             self._cases.record(case, "dispute_stepped_down", seat=mine.seat)
@@ -100,15 +100,17 @@ class Judging:
             self._cases.assign(case, seat, 1)
 
     def _decide(self, case: Case, share: int, reason: str) -> None:
-        mine = self._my_seat(case)
-        if mine.decided_at is not None:
-            raise DisputeStateError(said("you have voted already"))
+        mine = self._undecided_seat(case)
         mine.share_basis_points, mine.reason, mine.decided_at = share, reason, utcnow()
         self._session.flush()
 
-    def _my_seat(self, case: Case) -> DisputeSeat:
+    def _undecided_seat(self, case: Case) -> DisputeSeat:
+        """The actor's own. Who has voted neither votes again nor leaves: a successor's would be one vote too many."""
         seats = records.seated(records.seats_of(self._session, case.dispute))
-        return next(each for each in seats if each.user_id == self._actor.user_id)
+        mine = next(each for each in seats if each.user_id == self._actor.user_id)
+        if mine.decided_at is not None:
+            raise DisputeStateError(said("you have voted already"))
+        return mine
 
     def _count_if_complete(self, case: Case) -> None:
         """Decide when all votes are in; a panel of one waits for its time to be filled up."""
