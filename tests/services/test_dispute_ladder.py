@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -338,6 +339,36 @@ def test_who_has_voted_cannot_make_room_for_a_fourth_vote(
     for member in others:
         court.judge(member).vote(escrow.id, 1000, "So.")
     assert court.ended(escrow) == ("panel", 1000)
+
+
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+@pytest.mark.settings(disputes={"bond": "1"})
+def test_who_ends_a_dispute_waits_for_wallets_in_id_order(court: Court) -> None:
+    """Whoever holds the wallet with the lower id finds the other one free: nobody waits in a circle."""
+    low, high = sorted((court.payer, court.provider), key=lambda each: each.wallet_id)
+    credit(court.session, court.provider.wallet_id, "5")
+    escrow = court.escrow()
+    court.open(escrow, high)
+    settings, services = court.services.settings, court.services
+
+    def give_in() -> None:
+        with open_session(settings) as own:
+            manager(own, services, court.provider).refund_escrow(escrow.id, "I give in.")
+
+    with open_session(settings) as other:
+        of_wallet = text("SELECT id FROM wallets WHERE id = :id FOR NO KEY UPDATE NOWAIT")
+        other.execute(of_wallet, {"id": low.wallet_id})
+        waiting = threading.Thread(target=give_in)
+        waiting.start()
+        blocked = text("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        for _ in range(100):
+            if other.scalar(blocked):
+                break
+            time.sleep(0.05)
+        other.execute(of_wallet, {"id": high.wallet_id})
+        other.commit()
+    waiting.join()
+    assert court.ended(escrow) == ("agreement", None)
 
 
 def test_each_clock_is_extended_by_an_outage(court: Court, clock: time_machine.Traveller) -> None:
