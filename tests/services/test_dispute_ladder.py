@@ -280,6 +280,27 @@ def test_nobody_is_assigned_who_has_a_stake_and_operators_hear_of_it(
 
 
 @on_sqlite
+def test_nobody_is_assigned_whom_the_terms_name_as_a_witness(court: Court) -> None:
+    attests, computes, judge, *others = court.arbiters
+    key = court.services.signing_keys(court.session).create(attests.wallet_id, ["escrow:release"])
+    node = make_node(court.session, court.services, computes).node
+    spare = make_node(court.session, court.services, others[0]).node
+    leaves = [
+        {"attested_by": {"key_id": key.key_id, "statement": {}}},
+        {"agreeing_results": {"count": 2, "of": [node.id, spare.id]}},
+    ]
+    soon = {"before": {"hours": 10, "since": "creation"}}
+    late = {"after": {"hours": 10, "since": "creation"}}
+    terms = {"release_when": {"all_of": [*leaves, soon]}, "refund_when": late}
+    escrow = court.escrow(is_delivered=False, terms=terms)
+    court.open(escrow)
+    with court.only(3):
+        court.of(court.provider).speak(escrow.id, "No.")
+        court.of(court.provider).escalate(escrow.id)
+    assert court.seated(escrow) == [judge]
+
+
+@on_sqlite
 def test_assignment_goes_round(court: Court) -> None:
     asked: list[int] = []
     for _ in range(6):

@@ -11,6 +11,7 @@ from webapp.domain.disputes.rungs import Seat
 from webapp.domain.roles import Role
 from webapp.models import Dispute, DisputeSeat, Escrow, Node, SigningKey, User, Wallet
 from webapp.services.payouts.halts import raise_alert
+from webapp.services.terms import witnesses
 
 NO_ARBITER = "no_arbiter"
 
@@ -53,14 +54,19 @@ def leave(session: Session, dispute: Dispute, leaving: str, *, only_undecided: b
 
 
 def _conflicted(session: Session, escrow: Escrow, dispute: Dispute) -> set[int]:
-    """The owners of the escrow's wallets, keys and nodes, and everybody who was assigned before."""
+    """The owners of the escrow's wallets, keys and nodes, and everybody who was assigned before.
+
+    The keys and nodes that its own terms name are among them: what they have said may be what it is about.
+    """
+    named_keys, named_nodes = witnesses.named(session, escrow)
     wallets = select(Wallet.user_id).where(Wallet.id.in_((escrow.payer_wallet_id, escrow.provider_wallet_id)))
-    named_nodes = [node_id for node_id in (escrow.provider_node_id, escrow.worked_by_node_id) if node_id]
-    nodes = select(Wallet.user_id).join(Node, Node.wallet_id == Wallet.id).where(Node.id.in_(named_nodes))
+    key_ids = [*named_keys, escrow.verifier_key_id]
+    node_ids = [*named_nodes, escrow.provider_node_id, escrow.worked_by_node_id]
+    nodes = select(Wallet.user_id).join(Node, Node.wallet_id == Wallet.id).where(Node.id.in_(node_ids))
     keys = (
         select(Wallet.user_id)
         .join(SigningKey, SigningKey.wallet_id == Wallet.id)
-        .where(SigningKey.id == escrow.verifier_key_id)
+        .where(SigningKey.id.in_(key_ids))
     )
     seats = select(DisputeSeat.user_id).where(DisputeSeat.dispute_id == dispute.id)
     return set(session.scalars(wallets.union(nodes, keys, seats)))

@@ -13,10 +13,18 @@ from webapp.services.terms.records import terms_of
 
 def is_witness(session: Session, escrow: Escrow, actor: Actor) -> bool:
     """Whether the escrow's own terms name this program, which then sees the escrow that it says something about."""
-    if not escrow.has_own_terms or not actor.key_ids:
+    if not actor.key_ids:
         return False
+    keys, nodes = named(session, escrow)
+    return bool(actor.key_ids & keys) or actor.node_id in nodes
+
+
+def named(session: Session, escrow: Escrow) -> tuple[frozenset[str], frozenset[str]]:
+    """The keys and the nodes that the escrow's own terms name, if it has any."""
+    if not escrow.has_own_terms:
+        return frozenset(), frozenset()
     terms = read_again(escrow, terms_of(session, escrow.id))
-    return bool(actor.key_ids & named_keys(terms)) or actor.node_id in named_nodes(terms)
+    return named_keys(terms), named_nodes(terms)
 
 
 def named_keys(terms: Terms) -> frozenset[str]:
