@@ -73,6 +73,39 @@ def test_silence_decides_as_it_was_told(court: Court, clock: time_machine.Travel
 
 
 @on_sqlite
+@pytest.mark.parametrize(
+    ("accepts", "share"),
+    [
+        ({"payer_approves": True}, 0),
+        ({"result_hash_is": "0f" * 32}, 0),
+        ({"after": {"hours": 5, "since": "delivery"}}, 10_000),
+    ],
+)
+def test_silence_gives_nobody_what_its_own_terms_refuse_to_the_silent(
+    court: Court, clock: time_machine.Traveller, accepts: dict[str, object], share: int
+) -> None:
+    """A delivery that the terms do not pay for by time alone is not paid for by an unanswered dispute either."""
+    in_time = {"delivered_within": {"hours": 10}}
+    ending = {"hours": 20, "since": "creation"}
+    terms = {
+        "release_when": {"all_of": [in_time, accepts, {"before": ending}]},
+        "refund_when": {"after": ending},
+    }
+    for answers, basis, by_time in ((False, "silence", share), (True, "no_ruling", share // 2)):
+        escrow = court.escrow("10", terms=terms)
+        court.open(escrow, court.provider)
+        if answers:
+            court.of(court.payer).speak(escrow.id, "It is not what was ordered.")
+            court.of(court.payer).escalate(escrow.id)
+            with court.only(0):
+                court.of(court.payer).escalate(escrow.id)
+                court.at_the_end(escrow, clock)
+        else:
+            court.at_the_end(escrow, clock)
+        assert court.ended(escrow) == (basis, by_time)
+
+
+@on_sqlite
 def test_other_clocks_stand_still_while_a_dispute_lasts(court: Court, clock: time_machine.Traveller) -> None:
     escrow = court.escrow()
     court.bring_to(Rung.ARBITRATION, escrow)

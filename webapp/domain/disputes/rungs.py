@@ -82,8 +82,9 @@ _NOT_YOURS = {
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """How a dispute stands. `opener` is a side; `has_answered`: the other side has spoken; `accepted`: the sides that
-    accept what is proposed or ruled; `reassigned`: how often the rung was given to somebody else.
+    """How a dispute stands. `opener` is a side; `has_answered`: the other side has spoken; `is_delivered`: there is a
+    result, one that terms of its own would pay for by time alone; `accepted`: the sides that accept what is proposed or
+    ruled; `reassigned`: how often the rung was given to somebody else.
     """
 
     rung: Rung

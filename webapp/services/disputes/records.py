@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -17,8 +17,10 @@ from webapp.domain.disputes.defaults import Basis
 from webapp.domain.disputes.rungs import Rung, Seat, Standing
 from webapp.domain.fair_time import extended
 from webapp.domain.roles import Actor, Role
+from webapp.domain.terms.outcome import Decision
 from webapp.models import Dispute, DisputeSeat, DisputeStatement, Escrow
 from webapp.services import downtime
+from webapp.services.terms.judging import judge
 
 STEPPED_DOWN = "stepped_down"
 
@@ -46,11 +48,24 @@ def standing_of(session: Session, settings: Settings, escrow: Escrow, dispute: D
         opener=side_of(escrow, dispute.opened_by_wallet_id),
         ends_at=fair_end(session, settings, dispute),
         has_answered=dispute.answered_at is not None,
-        is_delivered=escrow.delivered_at is not None,
+        is_delivered=_is_delivered(session, settings, escrow),
         is_proposed=is_mediated and proposal(seats_of(session, dispute)) is not None,
         accepted=frozenset(side for side, has_accepted in accepted.items() if has_accepted),
         reassigned=dispute.reassigned,
     )
+
+
+def _is_delivered(session: Session, settings: Settings, escrow: Escrow) -> bool:
+    """Whether there is a result that counts when nobody says anything.
+
+    Under terms of its own that is one which these pay for by time alone: a dispute that stays unanswered or without a
+    ruling gives nobody what they were promised not to lose by silence.
+    """
+    if escrow.delivered_at is None or not escrow.has_own_terms:
+        return escrow.delivered_at is not None
+    # Every deadline is over by then, and by then they have decided: that was proved before the start.
+    last_moment = datetime.max.replace(tzinfo=UTC)
+    return judge(session, settings, escrow, last_moment).outcome.decision is Decision.RELEASE
 
 
 def side_of(escrow: Escrow, wallet_id: int) -> Seat:
