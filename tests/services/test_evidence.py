@@ -13,7 +13,7 @@ from PIL import Image
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tests.support.evidence import PDF, add, archive, disputed, picture, png_bomb
+from tests.support.evidence import PDF, add, archive, disputed, many_parts, picture, png_bomb
 from tests.support.money import credit
 from tests.support.people import Pair, make_escrow, make_key, make_pair, make_person, manager
 from webapp.config import Settings
@@ -318,6 +318,9 @@ REFUSED = {
     "a PNG bomb": (png_bomb(), "at most 16384 pixels"),
     "a smaller PNG bomb": (png_bomb(16_000), "at most 16777216 pixels"),
     "another RIFF": (b"RIFF\x04\0\0\0WAVE", "sound WebP"),
+    "a JPEG full of padding": (many_parts("JPEG", b"\xff"), "more than 65536 parts"),
+    "a JPEG of remarks": (many_parts("JPEG", b"\xff\xfe\0\2"), "more than 65536 parts"),
+    "a PNG of remarks": (many_parts("PNG", bytes(4) + b"tEXt" + bytes(4)), "more than 65536 parts"),
     "half a WebP": (WEBP[:-4], "cut off"),
     "WebP and words": (WEBP + b"more", "behind it"),
     "a WebP bomb": (b"RIFF\x16\0\0\0WEBPVP8X\x0a\0\0\0" + bytes(4) + b"\xff\x3f\0" * 2, "pixels"),

@@ -49,6 +49,13 @@ def png_bomb(side: int = 50_000) -> bytes:
     )
 
 
+def many_parts(form: str, part: bytes) -> bytes:
+    """A small picture with the part in it 65 537 times, behind its header."""
+    whole = picture(form)
+    at = 2 if form == "JPEG" else 33
+    return whole[:at] + part * 65_537 + whole[at:]
+
+
 def disputed(session: Session, services: Services, pair: Pair, amount: str = "100") -> Escrow:
     """An escrow between the two that the payer objects to."""
     credit(session, pair.payer.wallet_id, amount)

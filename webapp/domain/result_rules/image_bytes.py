@@ -14,13 +14,17 @@ RIFF_SIGNATURE = b"RIFF"
 
 # Each scan of a progressive JPEG is a pass over all of its pixels and may take a few bytes. Encoders make about ten.
 MAX_JPEG_SCANS = 32
+# Libraries go through the parts of a picture one by one, and there may be one in four bytes, or even in one. A picture
+# of sixteen megabytes has as many parts as this at most if each holds 256 bytes.
+MAX_PARTS = 65_536
 _SCAN, _END = 0xDA, 0xD9
 
 
 def end_of_png(data: bytes) -> int:
-    """Where the bytes of the PNG end. Raises ValueError when they stop before that."""
-    at = len(PNG_SIGNATURE)
+    """Where the bytes of the PNG end. Raises ValueError when they stop before that, or for too many parts."""
+    at, parts = len(PNG_SIGNATURE), 0
     while at + 12 <= len(data):
+        parts = _one_more(parts)
         length = int.from_bytes(data[at : at + 4], "big")
         name = data[at + 4 : at + 8]
         at += 12 + length
@@ -30,9 +34,10 @@ def end_of_png(data: bytes) -> int:
 
 
 def end_of_jpeg(data: bytes) -> int:
-    """Where the bytes of the JPEG end. Raises ValueError when they stop before that, or have too many scans."""
-    at, scans = 2, 0
+    """Where the bytes of the JPEG end. Raises ValueError when they stop before that, or for too many parts or scans."""
+    at, scans, parts = 2, 0, 0
     while at + 4 <= len(data):
+        parts = _one_more(parts)
         if data[at] != 0xFF:
             raise ValueError(said("is not a sound JPEG"))
         marker = data[at + 1]
@@ -48,6 +53,13 @@ def end_of_jpeg(data: bytes) -> int:
             if data[at + 1 : at + 2] == bytes([_END]):
                 return at + 2
     raise ValueError(said("is cut off"))
+
+
+def _one_more(parts: int) -> int:
+    """How many it is with this one. Raises ValueError when that is too many."""
+    if parts == MAX_PARTS:
+        raise ValueError(said("has more than {most} parts", most=MAX_PARTS))
+    return parts + 1
 
 
 def _end_of_scan(data: bytes, at: int) -> int:
