@@ -29,7 +29,10 @@ from webapp.web.offer_view import offers_view, parts_of
 def show_offers(escrow_id: uuid.UUID) -> ResponseReturnValue:
     """The offers by themselves, which the page asks for as they change; what is being typed beside them stays."""
     escrow = manager().get_escrow(escrow_id)
-    context: dict[str, Any] = {"escrow": escrow, "offers": offers_view(escrow), "brings_answers": is_htmx()}
+    # The form stands on the page of the escrow; that of the offers alone has none.
+    asker = request.headers.get("HX-Current-URL", "").partition("?")[0]
+    has_form = is_htmx() and not asker.endswith(request.path)
+    context: dict[str, Any] = {"escrow": escrow, "offers": offers_view(escrow), "brings_answers": has_form}
     return render("escrows/offers", "escrow_offer_list", **context)
 
 
