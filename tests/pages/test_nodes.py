@@ -212,7 +212,8 @@ def test_what_is_the_owners_own_affair_is_for_the_owner_and_operators(
         assert [each for each in private if each not in page] == [], name
         assert "load 43\u00a0%, 3 tasks" in visitors[name].get("/network").text
     for name in ("payer", "other", "arbiter"):
-        page = visitors[name].get("/network/nodes/farm:1").text + visitors[name].get("/network").text
+        paths = ("/network/nodes/farm:1", "/network/nodes/farm:1/health", "/network")
+        page = "".join(visitors[name].get(path, htmx="health" in path).text for path in paths)
         assert [each for each in (*private, "For operators", "Secrets") if each in page] == [], name
         assert "An operator has suspended this node" in page
     assert "What operators did" not in visitors["provider"].get("/network/nodes/farm:1").text
@@ -370,7 +371,7 @@ def test_the_page_explains_a_reputation_by_its_weeks_and_lists_the_shares_of_air
     ]
     assert 'value="25.00000000"' in page  # what the week's releases held
     assert re.findall(r">No. (\d+)</a>", page) == [str(number) for number in reversed(numbers)]
-    assert page.count('data-state="credited"') == 3
+    assert page.count('data-state="share_credited"') == 3
     assert count_queries(lambda: payer.get(path)) <= before
 
 
@@ -403,6 +404,9 @@ def test_a_silent_node_grows_late_and_then_offline(
             session.execute(update(NodeHeartbeat).values(last_beat_at=utcnow() - timedelta(seconds=seconds)))
         for path in ("/network", "/network/nodes/farm:1"):
             assert f'data-state="{word}"' in provider.get(path).text
+        asked = provider.get("/network/nodes/farm:1/health", htmx=True).text
+        assert f'data-state="{word}"' in asked and 'hx-trigger="sse:again, poll-15' in asked
+    assert provider.get("/network/nodes/farm:1/health").location == "/network/nodes/farm:1"
 
 
 @pytest.mark.settings(nodes={"directory_url": "http://127.0.0.1:1", "directory_timeout": 1})

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from flask import Response, flash
+from flask import Response, flash, redirect
 from flask.typing import ResponseReturnValue
 from flask_babel import gettext as _
 from flask_login import current_user
@@ -20,11 +20,13 @@ from webapp.domain.said import said
 from webapp.services.nodes.views import NodeView
 from webapp.web.current import db_session, services
 from webapp.web.guards import signed_in
-from webapp.web.htmx import done, render
-from webapp.web.node_prospects import listing_of
+from webapp.web.htmx import done, is_htmx, render
+from webapp.web.live import live
+from webapp.web.node_prospects import Listing, listing_of
 from webapp.web.node_view import IssuedSecret, page_of
 
 PAGE, PARTIAL = "nodes/show", "node_status"
+NOT_ASKED = "not asked"
 
 
 @bp.get("/nodes/<node_id>")
@@ -32,6 +34,16 @@ PAGE, PARTIAL = "nodes/show", "node_status"
 def show(node_id: str) -> ResponseReturnValue:
     """The node, to everybody; what is its owner's own affair, to the owner and to operators."""
     return page(node_id)
+
+
+@bp.get("/nodes/<node_id>/health")
+@signed_in
+@live
+def health(node_id: str) -> ResponseReturnValue:
+    """How it is, asked for again and again: the directory, which may be elsewhere, is not asked along."""
+    if not is_htmx():
+        return redirect(show_url(node_id), code=303)
+    return render(PAGE, "node_health", view=page_of(registry().get(node_id), Listing(None, NOT_ASKED)))
 
 
 @bp.post("/nodes/<node_id>")
