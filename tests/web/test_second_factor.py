@@ -16,8 +16,11 @@ from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
 from tests.support.browsing import PASSWORD, Browser
+from tests.support.people import PASSWORD as PEOPLES_PASSWORD
+from tests.support.people import make_person
 from webapp.domain.clock import utcnow
 from webapp.models import OperatorAction, SecondFactor, User, UserSession, Wallet
+from webapp.services.container import Services
 from webapp.services.unit_of_work import unit_of_work
 
 EMAIL = "ada@example.org"
@@ -150,6 +153,21 @@ def test_an_open_browser_is_not_enough_to_set_up_an_authenticator(browser: Brows
     _age(session, 15)
     asked = browser.post(f"{BASE}/confirm", {"code": ""})
     assert "Is it you?" in asked.text and not _SECRET.search(asked.text), "nor to read what was begun"
+
+
+def test_whatever_gives_a_key_or_lets_coins_go_on_asks_who_is_there(
+    app: Flask, browser: Browser, session: Session, services: Services
+) -> None:
+    operator = Browser(app)
+    operator.log_in(make_person(session, services, "operator").user.email, PEOPLES_PASSWORD)
+    _age(session, 15)
+    for somebody, paths in (
+        (browser, ("/account/keys", "/network/new", "/network/nodes/node-1/secret")),
+        (operator, ("/operations/resume", "/operations/wallets/1/unfreeze")),
+    ):
+        for path in paths:
+            asked = somebody.post(path)
+            assert (asked.status_code, "Is it you?" in asked.text) == (200, True), path
 
 
 def test_after_a_while_the_password_is_asked_again(

@@ -24,6 +24,7 @@ from webapp.web.htmx import done, is_htmx, render
 from webapp.web.live import live
 from webapp.web.node_prospects import Listing, listing_of
 from webapp.web.node_view import IssuedSecret, page_of
+from webapp.web.step_up import confirmed
 
 PAGE, PARTIAL = "nodes/show", "node_status"
 NOT_ASKED = "not asked"
@@ -64,6 +65,7 @@ def change(node_id: str) -> ResponseReturnValue:
 
 @bp.post("/nodes/<node_id>/secret")
 @signed_in
+@confirmed()
 def rotate(node_id: str) -> ResponseReturnValue:
     """Give one's own node a new secret. It is in this answer and nowhere else."""
     _own(node_id)

@@ -14,6 +14,7 @@ from webapp.web.current import db_session, services
 from webapp.web.guards import signed_in
 from webapp.web.htmx import render
 from webapp.web.node_view import IssuedSecret
+from webapp.web.step_up import confirmed
 
 
 @bp.get("/new")
@@ -25,6 +26,7 @@ def new() -> ResponseReturnValue:
 
 @bp.post("/new")
 @signed_in
+@confirmed()
 def register() -> ResponseReturnValue:
     """Register it. Its secret is in this answer and nowhere else."""
     form = _form()

@@ -66,6 +66,7 @@ def halt() -> ResponseReturnValue:
 
 @bp.post("/resume")
 @roles(Role.OPERATOR)
+@confirmed()
 def resume() -> ResponseReturnValue:
     """Lift the halts that the page showed, and say what stands besides."""
     seen = request.form.getlist("seen")
@@ -125,6 +126,7 @@ def freeze() -> ResponseReturnValue:
 
 @bp.post("/wallets/<row:wallet_id>/unfreeze")
 @roles(Role.OPERATOR)
+@confirmed()
 def unfreeze(wallet_id: int) -> ResponseReturnValue:
     """Give a frozen wallet back to its owner."""
     return _act(
