@@ -25,9 +25,11 @@ from webapp.domain.exceptions import (
     EscrowStateError,
     InsufficientFundsError,
     NotFoundError,
+    OfferStateError,
     PermissionDeniedError,
     ValidationError,
 )
+from webapp.domain.money import Amount
 from webapp.ledger.integrity import check_books
 from webapp.models import Alert, DisputeStatement, Escrow, OperatorAction, Outage
 from webapp.services import audit_trail
@@ -274,6 +276,21 @@ def test_a_silent_panel_is_filled_up_once_and_then_what_is_there_counts(
         if len(first) + len(after) < 3:
             court.at_the_end(escrow, clock)
     assert court.ended(escrow) == ("panel", share)
+
+
+@on_sqlite
+def test_an_offer_from_before_a_ruling_cannot_be_taken_up_after_it(court: Court) -> None:
+    escrow = court.escrow()
+    court.bring_to(Rung.ARBITRATION, escrow)
+    by_payer = court.services.offers(court.session, court.payer.actor)
+    by_provider = court.services.offers(court.session, court.provider.actor)
+    early = by_payer.offer(escrow.id, "50")
+    court.judge(court.seated(escrow)[0]).rule(escrow.id, 0, "Nothing was done.")
+    with pytest.raises(OfferStateError, match="a ruling stated since"):
+        by_provider.accept(escrow.id, early.id, Amount.parse("50"))
+    late = by_payer.offer(escrow.id, "5")
+    by_provider.accept(escrow.id, late.id, Amount.parse("5"))
+    assert court.status(escrow) == "resolved" and court.ended(escrow) == ("agreement", None)
 
 
 @on_sqlite

@@ -49,7 +49,8 @@ def status_now(
 
     One that nobody answered lapses when the escrow ends, and when a result is delivered that was not there when it
     was made: it was about work that had not been done. Its own time is a promise of whoever made it, and is not
-    extended by an outage, since that would bind them longer than they have said.
+    extended by an outage, since that would bind them longer than they have said. A ruling ends what is open when it is
+    stated.
     """
     status = OfferStatus(stored)
     if status is not OfferStatus.OPEN:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from webapp.config.sections import EscrowSettings
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import ConflictError, InvalidAmountError, ValidationError
 from webapp.domain.money import ZERO, Amount
+from webapp.domain.offers import OfferStatus
 from webapp.domain.reasons import checked_reason
+from webapp.domain.roles import WORKER
 from webapp.domain.said import said
 from webapp.models import Escrow, SettlementOffer
 
@@ -75,3 +78,17 @@ def checked_count(session: Session, escrow: Escrow) -> None:
         raise ConflictError(
             said("{count} offers were made on this escrow: no more are taken", count=MAX_OFFERS)
         )
+
+
+def lapse(session: Session, escrow_id: uuid.UUID) -> None:
+    """End what is open, in the unit of work that states a ruling: nobody takes up what was offered without knowing it.
+
+    The escrow's row is locked, so that nobody accepts one of them meanwhile.
+    """
+    is_open = SettlementOffer.status == OfferStatus.OPEN.value
+    session.execute(
+        update(SettlementOffer)
+        .where(SettlementOffer.escrow_id == escrow_id, is_open)
+        .values(status=OfferStatus.LAPSED.value, ended_at=utcnow(), ended_by=WORKER.name)
+        .execution_options(synchronize_session=False)
+    )

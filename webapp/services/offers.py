@@ -47,7 +47,9 @@ _WHY_NOT = {
     OfferStatus.DECLINED: said("the offer was declined"),
     OfferStatus.WITHDRAWN: said("the offer was withdrawn"),
     OfferStatus.EXPIRED: said("the offer is too old: its time is over"),
-    OfferStatus.LAPSED: said("the offer has lapsed: a result was delivered since, or the escrow has ended"),
+    OfferStatus.LAPSED: said(
+        "the offer has lapsed: a result was delivered or a ruling stated since, or the escrow has ended"
+    ),
 }
 
 

@@ -65,7 +65,8 @@ class OfferDocument(Answer):
     message: str
     answers: int | None = Field(description="The offer of the other side that it was made in place of")
     status: OfferStatus = Field(
-        description="`lapsed`: the escrow ended, or a result was delivered that was not there when it was made"
+        description="`lapsed`: the escrow ended, or a result was delivered or a ruling stated that was not there when "
+        "it was made"
     )
     created_at: MomentOut
     expires_at: MomentOut | None

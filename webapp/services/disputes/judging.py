@@ -20,7 +20,7 @@ from webapp.domain.exceptions import DisputeStateError
 from webapp.domain.roles import WORKER, Actor
 from webapp.domain.said import said
 from webapp.models import Dispute, DisputeSeat
-from webapp.services import audit_trail, operator_actions
+from webapp.services import audit_trail, offer_terms, operator_actions
 from webapp.services.disputes import records
 from webapp.services.disputes.cases import Case, Cases
 from webapp.services.escrow_terms import stated_reason
@@ -59,6 +59,7 @@ class Judging:
             case = self._cases.take_for(escrow_id, Deed.RULE, seen)
             self._decide(case, share, text)
             self._cases.go_on(case, Rung.APPEAL)
+            offer_terms.lapse(self._session, case.escrow.id)
             until = to_rfc3339(case.dispute.rung_ends_at)
             self._cases.record(case, "dispute_ruled", share_basis_points=share, reason=text, until=until)
             self._note(case, Deed.RULE, share_basis_points=share, reason=text)
