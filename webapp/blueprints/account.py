@@ -26,6 +26,7 @@ from webapp.web.key_states import key_state
 from webapp.web.notice_choices import notice_choices
 from webapp.web.sessions import browser_sessions
 from webapp.web.step_up import confirmed, has_second_factor
+from webapp.web.wallet_choices import wallet_choices
 
 bp = Blueprint("account", __name__, url_prefix="/account")
 
@@ -166,7 +167,7 @@ def _payout_form(wallet: Wallet) -> PayoutAddressForm:
 
 def _key_form(is_empty: bool = False) -> SigningKeyForm:
     form = SigningKeyForm(formdata=None) if is_empty else SigningKeyForm()
-    wallets = [(wallet.id, wallet.name) for wallet in list_wallets(db_session(), current_user.id)]
+    wallets = wallet_choices()
     may_airdrop = current_user.role == Role.OPERATOR
     form.offer(wallets, [scope for scope in Scope if may_airdrop or scope != Scope.FUND_AIRDROP])
     return form

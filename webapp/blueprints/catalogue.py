@@ -16,11 +16,11 @@ from webapp.domain.result_rules.words import NAMES, rules_in_words
 from webapp.domain.said import said
 from webapp.models import CatalogueService
 from webapp.services.catalogue import Catalogue, ServiceFilter
-from webapp.services.wallet_ownership import list_wallets
 from webapp.web.current import db_session, services
 from webapp.web.guards import signed_in
 from webapp.web.htmx import done, render
 from webapp.web.parties import wallet_name
+from webapp.web.wallet_choices import wallet_choices
 
 PAGE_SIZE = 20
 bp = Blueprint("catalogue", __name__, url_prefix="/catalogue")
@@ -65,7 +65,7 @@ def index() -> ResponseReturnValue:
 def new() -> ResponseReturnValue:
     """The form for another service."""
     form = NewServiceForm(formdata=None)
-    form.offer(_own_wallets())
+    form.offer(wallet_choices())
     return _new_page(form)
 
 
@@ -74,7 +74,7 @@ def new() -> ResponseReturnValue:
 def offer() -> ResponseReturnValue:
     """Offer it; leads to its page."""
     form = NewServiceForm()
-    form.offer(_own_wallets())
+    form.offer(wallet_choices())
     if form.validate():
         try:
             service = _catalogue().offer(current_user.actor, form.provider_wallet_id.data, **form.terms)
@@ -136,10 +136,6 @@ def _own(service_id: int) -> CatalogueService:
     if service.provider_wallet_id not in current_user.actor.wallet_ids:
         raise NotFoundError(said("there is no such service of yours"))
     return service
-
-
-def _own_wallets() -> list[tuple[int, str]]:
-    return [(wallet.id, wallet.name) for wallet in list_wallets(db_session(), current_user.id)]
 
 
 def _provider_name(service: CatalogueService) -> str:

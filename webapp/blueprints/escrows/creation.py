@@ -36,6 +36,7 @@ from webapp.web.formats import duration, percent
 from webapp.web.guards import signed_in
 from webapp.web.htmx import done, render
 from webapp.web.presses import press_once
+from webapp.web.wallet_choices import wallet_choices
 
 _IS_LOCKED = said("The escrow is created and its amount locked.")
 _ASKS_FOR_PAYMENT = said("The escrow is created. It begins when your payment has arrived.")
@@ -109,7 +110,7 @@ def _filled_from(service: CatalogueService) -> dict[str, str]:
 
 def _escrow_form(filled: MultiDict[str, str] | None = None) -> EscrowForm:
     form = EscrowForm(formdata=request.form if filled is None else filled)
-    form.offer([(wallet.id, wallet.name) for wallet in list_wallets(db_session(), current_user.id)])
+    form.offer(wallet_choices())
     return form
 
 

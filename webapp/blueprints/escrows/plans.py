@@ -24,6 +24,7 @@ from webapp.web.live import live
 from webapp.web.parties import wallet_name
 from webapp.web.plan_view import BAR_WIDTH, bar_of, sum_of
 from webapp.web.presses import press_once
+from webapp.web.wallet_choices import wallet_choices
 
 # What the form of a single escrow says of all parts; its amount is the first one's.
 _CARRIED = ("provider_wallet_id", "service_name", "task_id", "provider_node_id", "verifier_key_id")
@@ -119,7 +120,7 @@ def _plans() -> Plans:
 
 
 def _form(filled: MultiDict[str, str], rows: int | None = None) -> PlanForm:
-    wallets = [(wallet.id, wallet.name) for wallet in list_wallets(db_session(), current_user.id)]
+    wallets = wallet_choices()
     return PlanForm(filled, wallets, rows)
 
 

@@ -15,6 +15,7 @@ from webapp.web.guards import signed_in
 from webapp.web.htmx import render
 from webapp.web.node_view import IssuedSecret
 from webapp.web.step_up import confirmed
+from webapp.web.wallet_choices import wallet_choices
 
 
 @bp.get("/new")
@@ -45,7 +46,7 @@ def register() -> ResponseReturnValue:
 
 def _form(is_empty: bool = False) -> RegisterNodeForm:
     form = RegisterNodeForm(formdata=None) if is_empty else RegisterNodeForm()
-    form.offer([(wallet.id, wallet.name) for wallet in list_wallets(db_session(), current_user.id)])
+    form.offer(wallet_choices())
     return form
 
 
