@@ -110,3 +110,18 @@ def test_every_wrong_field_is_named_at_once(world: World) -> None:
     assert _fields(_patch(world.provider, path, {"deadline_hours": "4"})) == {"deadline_hours"}
     assert _fields(world.payer.get("/services?kind=magic")) == {"kind"}
     assert len(world.payer.get("/services").json["items"]) == 1
+
+
+def test_an_order_costs_at_least_the_price_of_the_service(world: World) -> None:
+    _offer(world, kind="hash", limits={})
+    terms = world.terms(service_name="upscaler", amount="12.49999999")
+    assert _fields(world.payer.post("/escrow/create", terms)) == {"amount"}
+    parts = [{"title": "half", "amount": "6"}, {"title": "rest", "amount": "6.49999999"}]
+    plan = {
+        name: terms[name] for name in ("payer_wallet_id", "provider_wallet_id", "service_name", "task_id")
+    }
+    short = world.payer.post("/escrow/plans", plan | {"title": "all", "milestones": parts})
+    assert all(field.endswith("amount") for field in _fields(short))
+    parts[1]["amount"] = "6.5"
+    assert world.payer.post("/escrow/plans", plan | {"title": "all", "milestones": parts}).status_code == 201
+    assert world.payer.post("/escrow/create", terms | {"amount": "12.5"}).status_code == 201

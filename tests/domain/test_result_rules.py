@@ -139,6 +139,29 @@ def test_a_text_is_readable_and_as_long_as_ordered(data: bytes, rule: str, reaso
     assert refusals(Kind.TEXT, "grüß\n".encode(), {"min_characters": 3, "max_characters": 5}) == {}
 
 
+ENGLISH = "The picture shows a small house near the river, and behind it the mountains of the north.\n"
+SPANISH = "La imagen muestra una casa pequeña cerca del río, y detrás de ella las montañas del norte.\n"
+
+
+def test_a_text_is_in_the_language_that_was_ordered() -> None:
+    assert refusals(Kind.TEXT, SPANISH.encode(), {"language": "es"}) == {}
+    assert refusals(Kind.TEXT, ENGLISH.encode(), {"language": "es"}) == {
+        "language": "must be es, and reads as en"
+    }
+    advisory = {"language": "es", "advisory": ["language"]}
+    assert refusals(Kind.TEXT, ENGLISH.encode(), advisory) == {}
+    for unclear in ("ok", "12345 " * 20, SPANISH[:40]):
+        assert refusals(Kind.TEXT, unclear.encode(), {"language": "es"}) == {}, unclear
+
+
+def test_a_payer_orders_one_of_the_languages_that_are_offered() -> None:
+    assert ordered_limits(Kind.TEXT, {}, {"text_language": "es"}, 1000) == {"language": "es"}
+    for offered, asked in (({"language": "en"}, "es"), ({}, "xx"), ({}, 7), ({}, None)):
+        with pytest.raises(ValidationError) as refused:
+            ordered_limits(Kind.TEXT, offered, {"text_language": asked}, 1000)
+        assert "metadata" in refused.value.fields
+
+
 def test_bytes_of_a_wrong_size_are_not_looked_into() -> None:
     assert list(found(Kind.IMAGE, b"no picture", {"max_bytes": 5})) == ["size"]
     assert refusals(Kind.FILE, b"1234", {"min_bytes": 5}) == {"size": "must have at least 5 bytes, and has 4"}

@@ -19,7 +19,7 @@ from webapp.domain.exceptions import (
     PermissionDeniedError,
     ValidationError,
 )
-from webapp.domain.money import ZERO, split
+from webapp.domain.money import ZERO, Amount, split
 from webapp.domain.roles import Actor, Scope
 from webapp.domain.said import said
 from webapp.domain.terms.language import PayerApproves, Terms
@@ -28,7 +28,12 @@ from webapp.models import Escrow, EscrowTerms
 from webapp.services import audit_trail
 from webapp.services.deposits import addresses as deposit_addresses
 from webapp.services.escrow_terms import NewEscrow, TermsReader, creation_detail
-from webapp.services.service_orders import order_document, ordered_service, with_usual_deadline
+from webapp.services.service_orders import (
+    order_document,
+    ordered_service,
+    require_price,
+    with_usual_deadline,
+)
 from webapp.services.signing_keys import SigningKeys
 from webapp.services.unit_of_work import unit_of_work
 from webapp.services.wallet_integration import WalletIntegration
@@ -83,11 +88,15 @@ class EscrowCreation:
         if not self._actor.is_program and payer_wallet_id not in self._actor.wallet_ids:
             raise PermissionDeniedError(said("you may not spend from the payer's wallet"))
 
-    def read(self, payer_wallet_id: int, **terms: Any) -> ReadTerms:
-        """What is asked for, checked; nothing is made yet. Raises ValidationError."""
+    def read(self, payer_wallet_id: int, *, total: Amount | None = None, **terms: Any) -> ReadTerms:
+        """What is asked for, checked; nothing is made yet. `total` is the sum of all parts, for one of several.
+
+        Raises ValidationError.
+        """
         service = ordered_service(self._session, terms)
         terms = with_usual_deadline(service, self._settings, terms)
         read = TermsReader(self._session, self._settings).read(payer_wallet_id=payer_wallet_id, **terms)
+        require_price(service, read.amount if total is None else total)
         return ReadTerms(read, order_document(service, self._settings, read.metadata))
 
     def make(self, asked: ReadTerms, part: PartOf | None = None) -> Escrow:

@@ -112,7 +112,7 @@ class Plans:
                 "fund_by": None,
                 "refund_address": None,
             }
-            read = self._read(payer_wallet_id, milestones, alike)
+            read = self._read(payer_wallet_id, milestones, alike | {"total": total})
             plan = Plan(
                 id=uuid7(),
                 payer_wallet_id=payer_wallet_id,

@@ -15,9 +15,12 @@ from sqlalchemy.orm import Session
 
 from webapp.config import Settings
 from webapp.domain.clock import utcnow
+from webapp.domain.exceptions import ValidationError
+from webapp.domain.money import Amount
 from webapp.domain.numbers import LARGEST_NUMBER
 from webapp.domain.result_rules.kinds import Kind
 from webapp.domain.result_rules.orders import ordered_limits
+from webapp.domain.said import said
 from webapp.models import CatalogueService, Escrow
 from webapp.services.funding_terms import DEPOSIT
 
@@ -77,6 +80,14 @@ def order_document(
     limits = ordered_limits(kind, service.limits, metadata, settings.escrow.max_result_size)
     order = ServiceOrder(service.id, kind.value, service.requires_result, limits, service.acceptance_hours)
     return asdict(order)
+
+
+def require_price(service: CatalogueService | None, amount: Amount) -> None:
+    """Raises ValidationError naming `amount` for less than the service costs."""
+    if service is not None and service.price is not None and amount < service.price:
+        raise ValidationError.of(
+            "amount", said("must be at least the price of the service, {price} FLOP", price=service.price)
+        )
 
 
 def acceptance_hours(escrow: Escrow, settings: Settings) -> int:

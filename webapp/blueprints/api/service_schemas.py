@@ -14,7 +14,8 @@ from webapp.domain.result_rules.kinds import Kind
 _LIMITS = (
     "Rules for its results. Of all but `hash`: `min_bytes`, `max_bytes`, `advisory` (rules that only report). image: "
     "`formats`, `modes`, `width`, `height`, `min_width`, `max_width`, `min_height`, `max_height`, `max_pixels`. text: "
-    "`min_characters`, `max_characters`. computation: `schema` (JSON Schema 2020-12 without patterns) and `checks`"
+    "`min_characters`, `max_characters`, `language` (ISO 639-1). computation: `schema` (JSON Schema 2020-12 without "
+    "patterns) and `checks`"
 )
 
 

@@ -20,7 +20,7 @@ class Kind(StrEnum):
 ADVISABLE: dict[Kind, frozenset[str]] = {
     Kind.HASH: frozenset(),
     Kind.IMAGE: frozenset({"format", "width", "height", "mode"}),
-    Kind.TEXT: frozenset({"length"}),
+    Kind.TEXT: frozenset({"language", "length"}),
     Kind.COMPUTATION: frozenset({"schema", "checks"}),
     Kind.FILE: frozenset(),
 }

@@ -2,8 +2,8 @@
 
 All are optional. Of every kind with bytes: `min_bytes`, `max_bytes`, `advisory` (names of rules that only report).
 image: `formats`, `modes`, `width`, `height`, `min_width` ... `max_height`, `max_pixels`. text: `min_characters`,
-`max_characters`. computation: `schema` (JSON Schema 2020-12), and `checks`: numbers that are known beforehand, each
-`{"at": "/total", "equals": "3.14", "tolerance": "0.01"}` or with `minimum` and `maximum`.
+`max_characters`, `language` (ISO 639-1). computation: `schema` (JSON Schema 2020-12), and `checks`: numbers that are
+known beforehand, each `{"at": "/total", "equals": "3.14", "tolerance": "0.01"}` or with `minimum` and `maximum`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from webapp.domain.exceptions import ValidationError
 from webapp.domain.result_rules.computations import number_of
 from webapp.domain.result_rules.images import FORMATS, MAX_PIXELS, MAX_SIDE, MODES
 from webapp.domain.result_rules.kinds import ADVISABLE, Kind
+from webapp.domain.result_rules.languages import known_languages
 from webapp.domain.result_rules.schemas import read_schema
 from webapp.domain.said import said
 
@@ -70,6 +71,7 @@ def _readings(kind: Kind, max_bytes: int) -> dict[str, Reading]:
         readings |= {"max_pixels": _count(MAX_PIXELS), "formats": _choice(FORMATS), "modes": _choice(MODES)}
     elif kind is Kind.TEXT:
         readings |= {name: _count(max_bytes) for name in ("min_characters", "max_characters")}
+        readings["language"] = _language
     elif kind is Kind.COMPUTATION:
         readings |= {"schema": _schema, "checks": _checks}
     return readings
@@ -91,6 +93,12 @@ def _choice(known: tuple[str, ...]) -> Reading:
         return [each for each in known if each in value]
 
     return read
+
+
+def _language(value: object) -> str:
+    if value not in known_languages():
+        raise ValueError(said("must be one of {names}", names=", ".join(known_languages())))
+    return str(value)
 
 
 def _schema(value: object) -> object:

@@ -1,6 +1,7 @@
 """What one escrow asks of its result besides the rules of its service: the words of its metadata that say so.
 
-For an image these are `image_size` ("1024x1024"), `image_format` ("PNG") and `image_mode` ("RGB").
+For an image these are `image_size` ("1024x1024"), `image_format` ("PNG") and `image_mode` ("RGB"); for a text
+`text_language` ("es").
 """
 
 from __future__ import annotations
@@ -23,18 +24,13 @@ def ordered_limits(
     """The service's limits with those of the order. Raises ValidationError naming `metadata`, when what is asked for
     cannot be read or is not what the service offers: it could never be delivered.
     """
-    if kind is not Kind.IMAGE:
-        return limits
     asked: dict[str, Any] = {}
-    if "image_size" in metadata:
-        found = _SIZE.fullmatch(metadata["image_size"]) if isinstance(metadata["image_size"], str) else None
-        if found is None:
-            raise ValidationError.of("metadata", said("image_size must be like 1024x1024"))
-        asked |= {"width": int(found[1]), "height": int(found[2])}
-    for word, limit in _WORDS.items():
-        if word in metadata:
-            value = metadata[word]
-            asked[limit] = [value.upper() if word == "image_format" and isinstance(value, str) else value]
+    if kind is Kind.TEXT and "text_language" in metadata:
+        asked["language"] = metadata["text_language"]
+    if kind is Kind.IMAGE:
+        asked = _of_image(metadata)
+    if not asked:
+        return limits
     try:
         read = read_limits(kind, limits | asked, max_bytes)
     except ValidationError as error:
@@ -48,6 +44,20 @@ def ordered_limits(
                 "metadata", said("asks for {limit} that the service does not offer", limit=limit)
             )
     return read
+
+
+def _of_image(metadata: dict[str, Any]) -> dict[str, Any]:
+    asked: dict[str, Any] = {}
+    if "image_size" in metadata:
+        found = _SIZE.fullmatch(metadata["image_size"]) if isinstance(metadata["image_size"], str) else None
+        if found is None:
+            raise ValidationError.of("metadata", said("image_size must be like 1024x1024"))
+        asked |= {"width": int(found[1]), "height": int(found[2])}
+    for word, limit in _WORDS.items():
+        if word in metadata:
+            value = metadata[word]
+            asked[limit] = [value.upper() if word == "image_format" and isinstance(value, str) else value]
+    return asked
 
 
 def _of_limits(error: ValidationError) -> str:

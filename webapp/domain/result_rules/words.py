@@ -40,6 +40,8 @@ def _rules(kind: Kind, limits: dict[str, Any]) -> Iterator[str]:
     elif kind is Kind.TEXT:
         yield said("Text in UTF-8")
         yield from _span(limits, "characters")
+        if "language" in limits:
+            yield said("In the language {code}", code=limits["language"])
     elif kind is Kind.COMPUTATION:
         yield (
             said("A JSON value that fits the service’s schema")
