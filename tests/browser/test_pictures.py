@@ -92,7 +92,7 @@ def test_pages_full_of_life(site: Site) -> None:
 def test_pages_while_the_chain_is_out_of_reach(site: Site) -> None:
     person = make_person(site.session, site.services, "operator")
     site.work()
-    site.chain.custody.stop()
+    site.chain.custody.kill()
     site.work_in_vain()
     page = site.visitor()
     log_in(page, person.user.email)
