@@ -14,15 +14,10 @@ from sqlalchemy.orm import Session
 
 from tests.support.browsing import Browser
 from tests.support.escrow_rows import make_unpaid
-from tests.support.money import credit
 from tests.support.people import Pair, make_escrow
-from webapp.domain import accounts
 from webapp.domain.clock import utcnow
-from webapp.domain.money import Amount
-from webapp.ledger.journal import Move, post
 from webapp.services import escrow_queries, wallet_statement
 from webapp.services.container import Services
-from webapp.services.unit_of_work import unit_of_work
 
 ROW = 'role="rowheader"'
 
@@ -178,32 +173,3 @@ def test_an_escrow_is_repeated_with_its_terms(
     assert in_a_month.strftime('name="expires_at" type="datetime-local" value="%Y-%m-%d') in form
     for path in (f"/escrows/new?repeat={escrow.id}", f"/escrows/new?repeat={escrow.id}x"):
         assert visitors["other"].get(path).status_code == 404
-
-
-def test_a_thousand_rows_ask_the_database_as_often_as_ten(
-    payer: Browser, pair: Pair, session: Session, count_queries
-) -> None:
-    wallet_id = pair.payer.wallet_id
-    paths = (
-        "/escrows",
-        "/escrows?sort=amount&status=open&text=scene",
-        "/escrows?sort=deadline&created_from=2030-01-01",
-        "/wallet/statement",
-        "/wallet/statement?since=2020-01-01",
-    )
-
-    def grow(count: int) -> None:
-        make_unpaid(session, wallet_id, pair.provider.wallet_id, count)
-        with unit_of_work(session):
-            moves = [Move(accounts.CHAIN, accounts.available(wallet_id), Amount(1))] * count
-            post(session, f"test:{count}", "test_credit", moves)
-
-    def ask() -> list[int]:
-        return [count_queries(lambda path=path: payer.get(path)) for path in paths]
-
-    credit(session, wallet_id, "1")
-    grow(10)
-    ask()
-    few = ask()
-    grow(990)
-    assert ask() == few
