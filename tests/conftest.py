@@ -18,7 +18,7 @@ from flask import Flask
 from flask.testing import FlaskClient, FlaskCliRunner
 
 from tests.support.chain import Chain
-from tests.support.compiled import share_statements, share_templates
+from tests.support.compiled import share_addresses, share_statements, share_templates
 from tests.support.databases import Databases, PostgresDatabases, SqliteDatabases, check_database
 from tests.support.instances import Sections, rpc_section, write_config
 from tests.support.market import Market
@@ -34,6 +34,7 @@ from webapp.services.database import Session
 
 hypothesis.settings.register_profile("duxos", deadline=None)  # a busy machine is not a fault
 hypothesis.settings.load_profile("duxos")
+share_addresses()
 
 for _name in [name for name in os.environ if name.startswith("DUXOS_")]:
     del os.environ[_name]  # a developer's own settings have no part in the tests

@@ -1,7 +1,8 @@
-"""What is translated once in a process instead of once in every test: SQL statements and page templates.
+"""What is translated once in a process instead of once in every test: SQL statements, templates, and addresses.
 
 Each test has an engine and an application of its own, and each of those would translate the same texts again, which
-costs more than what the tests do with them. What is shared is what SQLAlchemy and Jinja share between requests.
+costs more than what the tests do with them. What is shared is what SQLAlchemy, Jinja and Werkzeug share between
+requests.
 """
 
 from __future__ import annotations
@@ -14,9 +15,12 @@ from jinja2 import BytecodeCache
 from jinja2.bccache import Bucket
 from sqlalchemy import Engine
 from sqlalchemy.engine import Dialect
+from werkzeug.routing import Rule
 
 _dialects: dict[str, Dialect] = {}
 _statements: dict[Any, Any] = {}
+_builders: dict[Any, Any] = {}
+_compile_builder = Rule._compile_builder
 
 
 def share_statements(engine: Engine) -> Engine:
@@ -34,6 +38,18 @@ def share_templates(app: Flask) -> Flask:
     """Let this application use what the applications before it have compiled of the same source, and add to it."""
     app.jinja_env.bytecode_cache = _Templates()
     return app
+
+
+def share_addresses() -> None:
+    """Let every application build its addresses with the functions that were compiled for the same rules before."""
+
+    def compiled(rule: Rule, append_unknown: bool = True) -> Any:
+        key = (rule.rule, rule.subdomain, tuple(rule._trace), repr(rule.defaults), append_unknown)
+        if key not in _builders:
+            _builders[key] = _compile_builder(rule, append_unknown)
+        return _builders[key]
+
+    Rule._compile_builder = compiled  # type: ignore[method-assign, assignment]
 
 
 class _Templates(BytecodeCache):
