@@ -18,7 +18,8 @@ from tests.browser.visits import (
     register,
     window,
 )
-from tests.support.people import make_person
+from tests.support.evidence import add, disputed, picture
+from tests.support.people import make_pair, make_person
 
 WINDOWS = {"phone": PHONE, "desktop": DESKTOP}
 
@@ -87,6 +88,27 @@ def test_pages_full_of_life(site: Site) -> None:
     _look(site, page, "full-fund-rules", "/fund/rules")
     for state, payout_id in town.payouts.items():
         _look(site, page, f"operations-payout-{state}", f"/operations/payouts/{payout_id}")
+
+
+def test_pages_of_disagreement_and_of_ones_own(site: Site) -> None:
+    pair = make_pair(site.session, site.services)
+    escrow = disputed(site.session, site.services, pair)
+    add(site.session, site.services, pair.payer, escrow, "It is too small.", picture(), "result.png")
+    site.services.offers(site.session, pair.provider.actor).offer(escrow.id, "40", "Half of it was right.")
+    arbiter = make_person(site.session, site.services, "arbiter")
+    site.work()
+    path = f"/escrows/{escrow.id}"
+    for role, person in (("payer", pair.payer), ("provider", pair.provider), ("arbiter", arbiter)):
+        page = site.visitor()
+        log_in(page, person.user.email)
+        _look(site, page, f"disputed-{role}", path)
+        _look(site, page, f"notices-{role}", "/notices")
+    _look(site, page, "disputes", "/disputes")
+    _look(site, page, "dispute-statistics", "/disputes/statistics")
+    page = site.visitor()
+    log_in(page, pair.payer.user.email)
+    for name in ("escrows/plans/new", "catalogue", "wallet/addresses", "account/second-factor", "case-files"):
+        _look(site, page, name.replace("/", "-"), f"/{name}")
 
 
 def test_pages_while_the_chain_is_out_of_reach(site: Site) -> None:
