@@ -34,7 +34,7 @@ from webapp.services.wallet_ownership import list_wallets
 from webapp.web.amount_field import read_amount
 from webapp.web.current import db_session, services
 from webapp.web.guards import signed_in
-from webapp.web.htmx import done, render
+from webapp.web.htmx import done, in_place_of, render
 from webapp.web.live import live
 from webapp.web.payout_view import view_of
 from webapp.web.presses import press_once
@@ -127,9 +127,7 @@ def payout_progress(payout_id: uuid.UUID) -> ResponseReturnValue:
     found = _own_payout(payout_id)
     if request.args.get("seen") == found.status:
         return render("wallets/payout", "payout_progress", **_payout_context(found))
-    response = _payout_page(found)
-    response.headers["HX-Retarget"], response.headers["HX-Reswap"] = "#payout-status", "outerHTML"
-    return response
+    return in_place_of("payout_status", _payout_page(found))
 
 
 @bp.post("/payouts/<uuid:payout_id>/redirect")

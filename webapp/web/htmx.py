@@ -85,6 +85,13 @@ def _partial(name: str, status: int, context: dict[str, Any]) -> Response:
     return make_response(body, status)
 
 
+def in_place_of(partial: str, response: Response) -> Response:
+    """Have HTMX put this answer in the place of `partial`, whatever it had asked for."""
+    response.headers["HX-Retarget"] = f"#{element_id(partial)}"
+    response.headers["HX-Reswap"] = "outerHTML"
+    return response
+
+
 def element_id(partial: str) -> str:
     """The id of a partial's outermost element: `escrow_status` is `escrow-status`."""
     return partial.replace("_", "-")

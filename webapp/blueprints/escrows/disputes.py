@@ -22,7 +22,7 @@ from webapp.web.current import db_session, services
 from webapp.web.dispute_view import dispute_of
 from webapp.web.forms import PageForm
 from webapp.web.guards import roles, signed_in
-from webapp.web.htmx import is_htmx, render
+from webapp.web.htmx import in_place_of, is_htmx, render
 from webapp.web.live import live
 from webapp.web.presses import press_once
 
@@ -40,9 +40,7 @@ def dispute_state(escrow_id: uuid.UUID) -> ResponseReturnValue:
         return redirect(show_url(escrow_id), code=303)
     if request.args.get("seen") == dispute.mark:
         return render("escrows/show", "escrow_dispute_state", escrow=escrow, dispute=dispute)
-    response = show_page(escrow_id)
-    response.headers["HX-Retarget"], response.headers["HX-Reswap"] = "#escrow-status", "outerHTML"
-    return response
+    return in_place_of("escrow_status", show_page(escrow_id))
 
 
 @bp.post("/<uuid:escrow_id>/dispute/statements")

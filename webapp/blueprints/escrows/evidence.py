@@ -21,7 +21,7 @@ from webapp.web.current import db_session, services
 from webapp.web.downloads import case_file, foreign_file
 from webapp.web.evidence_view import evidence_of
 from webapp.web.guards import signed_in
-from webapp.web.htmx import done, is_htmx, render
+from webapp.web.htmx import done, in_place_of, is_htmx, render
 from webapp.web.live import live
 from webapp.web.presses import press_once
 
@@ -51,9 +51,7 @@ def add_evidence(escrow_id: uuid.UUID) -> ResponseReturnValue:
     except EscrowStateError:
         flash(_("Nothing was added: the dispute takes no more evidence."), "warning")
         # There may be no place for evidence any more: the whole escrow is drawn as it stands.
-        response = show_page(escrow_id, 409, "escrow_status")
-        response.headers["HX-Retarget"], response.headers["HX-Reswap"] = "#escrow-status", "outerHTML"
-        return response
+        return in_place_of("escrow_status", show_page(escrow_id, 409, "escrow_status"))
     return done(
         location,
         "escrow_evidence",

@@ -41,7 +41,7 @@ from webapp.web.escrow_view import view_of
 from webapp.web.evidence_view import evidence_of
 from webapp.web.forms import PageForm
 from webapp.web.guards import signed_in
-from webapp.web.htmx import done, is_htmx, render
+from webapp.web.htmx import done, in_place_of, is_htmx, render
 from webapp.web.language import translated
 from webapp.web.live import live
 from webapp.web.offer_view import offers_view
@@ -77,9 +77,7 @@ def timeline(escrow_id: uuid.UUID) -> ResponseReturnValue:
         return render("escrows/show", "escrow_timeline", **brings, **context)
     if is_htmx():
         flash(_("The escrow is %(status)s now.", status=state_word(escrow.status)), "info")
-    response = show_page(escrow_id)
-    response.headers["HX-Retarget"], response.headers["HX-Reswap"] = "#escrow-status", "outerHTML"
-    return response
+    return in_place_of("escrow_status", show_page(escrow_id))
 
 
 @bp.post("/<uuid:escrow_id>/deliver")
