@@ -7,6 +7,7 @@ import hmac
 import uuid
 
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -80,3 +81,27 @@ def test_a_hash_is_kept_in_lower_case() -> None:
 def test_the_order_of_keys_does_not_matter() -> None:
     assert canonical_json({"b": 1, "a": [True, None]}) == b'{"a":[true,null],"b":1}'
     assert sha256_hex({"b": 1, "a": 2}) == sha256_hex({"a": 2, "b": 1})
+
+
+_SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters(), max_size=5)
+_KEYS = st.text(st.sampled_from('ab"\x00\x7fé\ue000\U0001f600\ud800'), max_size=3)
+
+
+@given(
+    st.recursive(
+        _SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=4)
+    )
+)
+def test_every_value_is_written_or_refused_as_the_standard_says(value: object) -> None:
+    try:
+        expected = rfc8785.dumps(value)
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError):
+        with pytest.raises(ValueError):
+            canonical_json(value)
+    else:
+        assert canonical_json(value) == expected
+
+
+def test_a_key_that_is_no_text_is_refused_and_not_made_one() -> None:
+    with pytest.raises(ValueError):
+        canonical_json({1: "one"})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import json
 import re
 import uuid
 from typing import Any
@@ -15,11 +16,38 @@ from webapp.domain.money import Amount
 from webapp.domain.said import said
 
 _RESULT_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
+# Whole numbers that every reader of JSON keeps exactly.
+_LARGEST_NUMBER = 2**53 - 1
+_PLAIN_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
 def canonical_json(value: Any) -> bytes:
-    """RFC 8785 bytes: the same for the same value on every machine."""
+    """RFC 8785 bytes: the same for the same value on every machine. Raises ValueError for what JSON cannot say.
+
+    Python's own encoder writes the same of what most documents are made of, in a fifth of the time.
+    """
+    if _is_plain(value):
+        try:
+            return _PLAIN_JSON.encode(value).encode()
+        except UnicodeEncodeError:  # half a character, which the other one refuses in its own words
+            pass
     return rfc8785.dumps(value)
+
+
+def _is_plain(value: Any) -> bool:
+    """Text, whole numbers, truth and nothing, in lists and in dictionaries with ASCII keys, whose order is undisputed."""
+    kind = type(value)
+    if kind is str or kind is bool or value is None:
+        return True
+    if kind is int:
+        return -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER
+    if kind is dict:
+        return all(map(_is_plain_key, value)) and all(map(_is_plain, value.values()))
+    return kind is list and all(map(_is_plain, value))
+
+
+def _is_plain_key(key: object) -> bool:
+    return type(key) is str and key.isascii()
 
 
 def sha256_hex(value: Any) -> str:
