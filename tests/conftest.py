@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import hypothesis
@@ -31,6 +32,7 @@ from webapp.extensions import db
 from webapp.services.container import Services
 from webapp.services.daemon.shared import forget_daemons
 from webapp.services.database import Session
+from webapp.services.key_ring import KeyRing
 
 hypothesis.settings.register_profile("duxos", deadline=None)  # a busy machine is not a fault
 hypothesis.settings.load_profile("duxos")
@@ -146,6 +148,9 @@ def app(settings: Settings) -> Iterator[Flask]:
     """The application as `wsgi.py` makes it, with these settings."""
     made = share_templates(create_app(settings))
     made.testing = True
+    instance: Services = made.extensions["duxos"]
+    # What a test does to a key counts at its very next request, and not within a second.
+    made.extensions["duxos"] = replace(instance, key_ring=KeyRing(instance.secret_box, ask_every=0))
     with made.app_context():
         share_statements(db.engine)
     yield made

@@ -1,10 +1,10 @@
-"""Keys that programs and nodes sign with, and the nonces that they have used."""
+"""Keys that programs and nodes sign with, the nonces that they have used, and a count of what changes them."""
 
 from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, String
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Index, SmallInteger, String
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from webapp.domain.clock import utcnow
@@ -58,3 +58,18 @@ class RequestNonce(Base):
     key_id: Mapped[str] = mapped_column(String(40), primary_key=True)
     nonce: Mapped[str] = mapped_column(String(128), primary_key=True)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class KeyEpoch(Base):
+    """How often what decides on signing keys has changed; one row. Triggers count it, in the transaction of the change.
+
+    What counts: a key that is made or removed, and a change of any column of it but `label` and `spent`, of
+    `users.is_active`, or of `nodes.status`. PostgreSQL counts at the commit, so that nobody who waits for this row
+    keeps others waiting for long, or for ever.
+    """
+
+    __tablename__ = "key_epoch"
+    __table_args__ = (CheckConstraint("id = 1", name="one_row"),)
+
+    id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
+    number: Mapped[int] = mapped_column(BigInteger)

@@ -19,6 +19,7 @@ from webapp.services.disputes.ladder import DisputeLadder
 from webapp.services.escrow_manager import EscrowManager
 from webapp.services.evidence.book import EvidenceBook
 from webapp.services.identity import Identity
+from webapp.services.key_ring import KeyRing
 from webapp.services.node_registry import NodeAuthService
 from webapp.services.nodes.registry import NodeRegistry
 from webapp.services.offers import Offers
@@ -38,11 +39,13 @@ class Services:
     settings: Settings
     secret_box: SecretBox
     daemon: DaemonWallet
+    key_ring: KeyRing
 
     @classmethod
     def of(cls, settings: Settings) -> Services:
         """The services of an instance."""
-        return cls(settings, SecretBox.of(settings), daemon_for(settings))
+        box = SecretBox.of(settings)
+        return cls(settings, box, daemon_for(settings), KeyRing(box))
 
     def escrow_manager(self, session: Session, actor: Actor) -> EscrowManager:
         """Escrows, as this actor."""

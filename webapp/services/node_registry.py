@@ -84,14 +84,14 @@ class NodeAuthService:
     def answer_challenge(self, node_id: str, challenge: str, signature: str) -> None:
         """Verify the node by its signature over the challenge that stands. Raises ValidationError, NotFoundError."""
         node = self._node(node_id)
-        usable = (secret for _, secret in self._usable(node.wallet_id, node_id))
+        usable = (secret for _, secret in self.usable_secrets(node.wallet_id, node_id))
         challenges.take_answer(self._session, node_id, challenge, signature, list(usable))
 
     def sign_result(
         self, wallet_id: int, node_id: str | None, escrow_id: uuid.UUID, amount: Amount, result_hash: str
     ) -> str:
         """Sign in the provider's name, for an owner who delivers from the browser. NotFoundError without a key."""
-        for _, secret in self._usable(wallet_id, node_id):
+        for _, secret in self.usable_secrets(wallet_id, node_id):
             return sign_result(secret, escrow_id, amount, result_hash)
         raise NotFoundError(said("the provider has no active signing key"))
 
@@ -117,7 +117,7 @@ class NodeAuthService:
         result_hash: str,
     ) -> Signer | None:
         """Whose key signed this result of this escrow: the node's or, without one, any active key of the wallet."""
-        for key, secret in self._usable(wallet_id, node_id):
+        for key, secret in self.usable_secrets(wallet_id, node_id):
             if is_result_signature(signature, secret, escrow_id, amount, result_hash):
                 return Signer(key.id, key.node_id)
         return None
@@ -128,7 +128,7 @@ class NodeAuthService:
             raise NotFoundError(said("there is no such node"))
         return node
 
-    def _usable(self, wallet_id: int, node_id: str | None) -> Iterator[tuple[SigningKey, str]]:
+    def usable_secrets(self, wallet_id: int, node_id: str | None) -> Iterator[tuple[SigningKey, str]]:
         """The keys that may sign for the wallet (only the node's, if one is named) and their secrets, newest first.
 
         Neither a suspended node nor an owner who may not log in signs anything.

@@ -28,9 +28,9 @@ from sqlalchemy.orm import Session
 from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import SignatureError
 from webapp.domain.roles import Actor
-from webapp.models import RequestNonce, SigningKey
+from webapp.models import RequestNonce
 from webapp.models.insert_once import insert_once
-from webapp.services.signing_keys import SigningKeys, actor_of
+from webapp.services.key_ring import KeyRing, KnownKey
 from webapp.services.unit_of_work import lone_write
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -58,13 +58,10 @@ class ReceivedRequest:
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """Proof that `actor` sent the request, signed at `created` by its own clock. The nonce is still to be used up.
-
-    Whoever spends with the key finds it in the session as long as it is kept here, and need not read it again.
-    """
+    """Proof that `actor` sent the request, signed at `created` by its own clock. The nonce is still to be used up."""
 
     actor: Actor
-    key: SigningKey
+    key: KnownKey
     nonce: str
     created: datetime
 
@@ -81,9 +78,9 @@ class _Claim:
 class RequestSigning:
     """Checks the signatures of requests, and remembers nonces."""
 
-    def __init__(self, session: Session, keys: SigningKeys) -> None:
+    def __init__(self, session: Session, ring: KeyRing) -> None:
         self._session = session
-        self._keys = keys
+        self._ring = ring
 
     def verify(self, request: ReceivedRequest, *, knows_nonces: bool = True) -> SignedRequest:
         """Whoever signed this request. Writes nothing. Raises SignatureError.
@@ -91,18 +88,21 @@ class RequestSigning:
         Without `knows_nonces` a nonce that was used is no objection: the caller knows replays by other means.
         """
         claim = _read_claim(request.headers)
-        found = self._keys.find_usable(claim.key_id)
-        if found is None:
+        key = self._ring.find(self._session, claim.key_id)
+        if key is None:
             raise SignatureError("the key is unknown, expired or revoked")
-        key, secret = found
-        _check_signature(request, claim.key_id, secret)
-        if knows_nonces and self._is_used(key.id, claim.nonce):
+        _check_signature(request, claim.key_id, key.secret)
+        if knows_nonces and self._is_used(key.key_id, claim.nonce):
             raise _replayed()
-        return SignedRequest(actor_of(key), key, claim.nonce, claim.created)
+        return SignedRequest(key.actor, key, claim.nonce, claim.created)
 
     def use_nonce(self, signed: SignedRequest) -> None:
         """Let the request's nonce never work again. Raises SignatureError when another request was quicker."""
-        values = {"key_id": signed.key.id, "nonce": signed.nonce, "expires_at": utcnow() + NONCE_RETENTION}
+        values = {
+            "key_id": signed.key.key_id,
+            "nonce": signed.nonce,
+            "expires_at": utcnow() + NONCE_RETENTION,
+        }
         with lone_write(self._session):
             if insert_once(self._session, RequestNonce, values) is None:
                 raise _replayed()

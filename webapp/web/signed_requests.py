@@ -85,8 +85,7 @@ def _admit(scopes: tuple[str, ...]) -> None:
 
 
 def _signing() -> RequestSigning:
-    session = db_session()
-    return RequestSigning(session, services().signing_keys(session))
+    return RequestSigning(db_session(), services().key_ring)
 
 
 def _received() -> ReceivedRequest:
