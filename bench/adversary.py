@@ -14,10 +14,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection
 
+from bench.connection import Answer
 from bench.load import PATIENCE_SECONDS, Load, metered
 from bench.mixes import order, result
 from bench.people import Pair
-from bench.signed_client import Answer, SignedClient
+from bench.signed_client import SignedClient
 from webapp.domain.money import Amount
 
 Job = tuple[Pair, str, dict[str, object], str]  # whose payer sends it, path, body, idempotency key

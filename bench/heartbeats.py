@@ -9,7 +9,6 @@ share the machine, while nodes bring machines of their own. Each has beaten befo
 from __future__ import annotations
 
 import argparse
-import http.client
 import multiprocessing
 import statistics
 import time
@@ -18,6 +17,7 @@ from datetime import timedelta
 from sqlalchemy import func, insert, select
 
 from bench import meters
+from bench.connection import HttpConnection
 from bench.databases import KINDS, place
 from bench.instance import Instance
 from bench.signed_client import SignedClient
@@ -99,7 +99,7 @@ def _measure(instance: Instance, nodes: Nodes, options: argparse.Namespace) -> N
 
 def _client(port, nodes, seconds, ready, answers) -> None:  # type: ignore[no-untyped-def]
     """Sign a beat of each node, wait for the other clients, then send them for so many seconds at most."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    connection = HttpConnection("127.0.0.1", port)
     requests = []
     for number, (node_id, key) in enumerate(nodes):
         client = SignedClient("127.0.0.1", port, key.key_id, key.secret, connection)

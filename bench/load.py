@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import multiprocessing
 import queue
 import statistics
@@ -12,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bench import meters
+from bench.meters import Spent
 from bench.mixes import Client
 from bench.people import Pair
 
@@ -20,10 +22,9 @@ PATIENCE_SECONDS = 120
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """Processor seconds of the server and of PostgreSQL; MiB of the server's memory before and after."""
+    """Processor seconds by whom they were used; MiB of the server's memory before and after."""
 
-    server_seconds: float
-    database_seconds: float
+    spent: Spent
     memory_before: float
     memory_after: float
 
@@ -76,15 +77,16 @@ def run(port: int, server: int, pairs: list[Pair], mix: str, clients: int, secon
 def metered(server: int, work: Callable[[], Any]) -> tuple[Any, Cost]:
     """What the work gives, and what it cost."""
     memory = meters.memory_mib(server)
-    spent = meters.processor_seconds(server), meters.database_seconds()
+    before = meters.spent(server)
     given = work()
-    server_seconds = meters.processor_seconds(server) - spent[0]
-    database_seconds = meters.database_seconds() - spent[1]
-    return given, Cost(server_seconds, database_seconds, memory, meters.memory_mib(server))
+    spent = meters.spent(server) - before
+    return given, Cost(spent, memory, meters.memory_mib(server))
 
 
 def _client(port, pairs, mix, seed, seconds, ready, answers) -> None:  # type: ignore[no-untyped-def]
+    gc.freeze()  # what the parent has is never looked through again, and its pages stay shared
     client = Client(port, pairs, mix, seed)
+    client.warm_up()
     ready.wait(PATIENCE_SECONDS)
     started = time.perf_counter()
     try:

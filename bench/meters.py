@@ -8,7 +8,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _TICKS = os.sysconf("SC_CLK_TCK")
-DATABASE = "postgres"
+DATABASE, LIMITS = "postgres", "redis-server"
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """Processor seconds of the server, of PostgreSQL, of Redis, and of all the rest below this process: clients."""
+
+    server: float
+    database: float
+    redis: float
+    clients: float
+
+    def __sub__(self, before: Spent) -> Spent:
+        return Spent(
+            self.server - before.server,
+            self.database - before.database,
+            self.redis - before.redis,
+            self.clients - before.clients,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +42,18 @@ def processor_seconds(root: int) -> float:
     return sum(processes[pid].seconds for pid in _tree(processes, root))
 
 
-def database_seconds() -> float:
-    """The same of the PostgreSQL servers that this process has started; 0 without one."""
+def spent(server: int) -> Spent:
+    """What this process and everything that it has started have used so far; the server's first process is `server`."""
     processes = _all()
     ours = _tree(processes, os.getpid())
-    return sum(processes[pid].seconds for pid in ours if processes[pid].name == DATABASE)
+    by_server = sum(processes[pid].seconds for pid in _tree(processes, server))
+    by_name = {
+        name: sum(processes[pid].seconds for pid in ours if processes[pid].name == name)
+        for name in (DATABASE, LIMITS)
+    }
+    everything = sum(processes[pid].seconds for pid in ours)
+    clients = everything - by_server - sum(by_name.values())
+    return Spent(by_server, by_name[DATABASE], by_name[LIMITS], clients)
 
 
 def children_seconds() -> float:

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import http.client
 import random
 import time
 import uuid
-from collections import Counter, defaultdict
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from bench.browser import Browser
+from bench.connection import HttpConnection
 from bench.people import Pair, Person
 from bench.signed_client import SignedClient
 from webapp.domain.canonical import sign_result
 from webapp.domain.money import Amount
 
 Escrow = dict[str, str]
+REMEMBERED = 100
 MIXES: dict[str, dict[str, int]] = {
     "A": {"lifecycle": 100},
     "B": {"lifecycle": 60, "refund": 5, "dispute": 2, "get": 20, "list": 13},
@@ -33,7 +34,7 @@ class Client:
         self._port = port
         self._pairs = pairs
         self._chooser = random.Random(seed)
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        self._connection = HttpConnection("127.0.0.1", port)
         self._programs: dict[int, SignedClient] = {}
         self._deeds: dict[str, Callable[[], None]] = {
             "lifecycle": self.lifecycle,
@@ -43,11 +44,18 @@ class Client:
             "list": self.list,
         }
         self._names, self._weights = list(MIXES[mix]), list(MIXES[mix].values())
-        self._known: list[tuple[Pair, str]] = []
+        self._known: deque[tuple[Pair, str]] = deque(maxlen=REMEMBERED)
         self._objector = pairs[0]
         self._browser = Browser(port)
         if "dispute" in MIXES[mix]:
             self._browser.log_in(self._objector.payer.email)
+
+    def warm_up(self) -> None:
+        """Connect, and do everything once that a lifecycle does, except to change something."""
+        pair = self._pairs[0]
+        program, nothing = self.program(pair.payer), {"id": str(uuid.UUID(int=0)), "amount": "1"}
+        program.sign("/escrow/create", result(pair, nothing))
+        program.get(f"/wallet/{pair.payer.wallet_id}")
 
     def act(self) -> None:
         """Do one thing of the mix."""
@@ -103,7 +111,7 @@ class Client:
         body = order(pair, self._chooser)
         with self._timed("create"):
             escrow = self.program(pair.payer).post("/escrow/create", body)
-        self._known = [*self._known[-99:], (pair, escrow["id"])]
+        self._known.append((pair, escrow["id"]))
         return pair, escrow
 
     @contextmanager

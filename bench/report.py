@@ -18,7 +18,7 @@ def table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
 def runs(kept: list[Run], reference: str) -> str:
     """A row for each run; figures of a machine that changed meanwhile are left out."""
     head = ["mix", "clients", "history", "lifecycles/s", f"ratio to {reference}", reference, "requests/s",
-            "server CPU ms/request", "database CPU ms/request", "memory MiB", "books"]  # fmt: skip
+            "CPU ms/request: server", "database", "Redis", "clients", "memory MiB", "books"]  # fmt: skip
     return table(head, (_row(run) for run in kept))
 
 
@@ -27,7 +27,7 @@ def _row(run: Run) -> list[object]:
     what = [setting.mix, setting.clients, setting.history]
     books = "GAPS" if run.gaps else "agree"
     if not run.is_kept:
-        return [*what, "dropped", "", f"{run.before:.0f} → {run.after:.0f}", "", "", "", "", books]
+        return [*what, "dropped", "", f"{run.before:.0f} → {run.after:.0f}", *[""] * 6, books]
     lifecycles = f"{run.lifecycles_per_second:.1f}", f"{run.ratio:.3f}"
     if setting.mix == "C":
         lifecycles = f"{sum(run.load.done.values())} rounds as expected", ""
@@ -36,8 +36,7 @@ def _row(run: Run) -> list[object]:
         *lifecycles,
         f"{run.reference:.0f}",
         f"{run.load.requests / run.load.seconds:.0f}",
-        f"{run.server_ms:.2f}",
-        f"{run.database_ms:.2f}",
+        *(f"{ms:.2f}" for ms in run.milliseconds.values()),
         f"{cost.memory_before:.0f} → {cost.memory_after:.0f}",
         books,
     ]

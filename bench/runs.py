@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from bench import load
@@ -57,14 +57,12 @@ class Run:
         return self.lifecycles_per_second / self.reference
 
     @property
-    def server_ms(self) -> float:
-        """Processor milliseconds of the server for a request."""
-        return self.load.cost.server_seconds / self.load.requests * 1000
-
-    @property
-    def database_ms(self) -> float:
-        """The same of PostgreSQL. SQLite works in the server's processes."""
-        return self.load.cost.database_seconds / self.load.requests * 1000
+    def milliseconds(self) -> dict[str, float]:
+        """Processor milliseconds for a request, by whom they were used. SQLite works in the server's processes."""
+        return {
+            name: seconds / self.load.requests * 1000
+            for name, seconds in asdict(self.load.cost.spent).items()
+        }
 
     def document(self) -> dict[str, Any]:
         """The run as JSON has it."""
@@ -81,8 +79,7 @@ class Run:
             "lifecycles_per_second": round(self.lifecycles_per_second, 2),
             "ratio": round(self.ratio, 4),
             "requests": self.load.requests,
-            "server_ms_per_request": round(self.server_ms, 3),
-            "database_ms_per_request": round(self.database_ms, 3),
+            "ms_per_request": {name: round(ms, 3) for name, ms in self.milliseconds.items()},
             "memory_mib": [round(cost.memory_before, 1), round(cost.memory_after, 1)],
             "latency_ms": {
                 endpoint: {f"p{percent}": round(percentile(some, percent), 2) for percent in (50, 99)}

@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from bench import meters, people, report, sqlite_reference
 from bench.history import History
 from bench.load import Cost, Load, percentile
+from bench.meters import Spent
 from bench.runs import Run, Setting
 from webapp.config import Settings
 from webapp.ledger import pooled
@@ -24,6 +25,7 @@ from webapp.services.pooled_accounts import CheckpointFolder
 from webapp.services.reconciliation import check_trails
 
 WALLETS, ESCROWS = 12, 240
+SPENT = Spent(server=1.2, database=0.4, redis=0.04, clients=0.12)
 
 
 def test_a_loaded_history_balances_and_the_service_goes_on_from_it(
@@ -52,7 +54,7 @@ def test_a_loaded_history_balances_and_the_service_goes_on_from_it(
 
 def a_run(mix: str, before: float, after: float) -> Run:
     load = Load(
-        2.0, Counter(lifecycle=200), {"create": [1.0, 2.0, 3.0], "release": [4.0]}, Cost(1.2, 0.4, 100, 101)
+        2.0, Counter(lifecycle=200), {"create": [1.0, 2.0, 3.0], "release": [4.0]}, Cost(SPENT, 100, 101)
     )
     return Run(Setting(mix, 8, 10_000, 2, 1), load, before, after, [])
 
@@ -62,7 +64,10 @@ def test_the_table_has_what_was_measured_and_leaves_out_what_the_machine_disturb
     assert (kept.is_kept, dropped.is_kept) == (True, False)
     lines = report.runs([kept, dropped], "P8").splitlines()
     assert lines[0].startswith("| mix | clients | history | lifecycles/s | ratio to P8 |")
-    assert lines[2] == "| A | 8 | 10000 | 100.0 | 0.100 | 1000 | 2 | 300.00 | 100.00 | 100 → 101 | agree |"
+    assert (
+        lines[2]
+        == "| A | 8 | 10000 | 100.0 | 0.100 | 1000 | 2 | 300.00 | 100.00 | 10.00 | 30.00 | 100 → 101 | agree |"
+    )
     assert "dropped" in lines[3] and "500 → 1500" in lines[3]
     assert "| A | 8 | 10000 | create | 3 | 2.0 | 3.0 |" in report.latencies([kept, dropped])
     assert "| page / | 2.0 | 3.0 | 1.50 |" in report.growth({100: {"page /": 2.0}, 10_000: {"page /": 3.0}})
