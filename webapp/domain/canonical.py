@@ -35,12 +35,12 @@ def canonical_json(value: Any) -> bytes:
 
 
 def _is_plain(value: Any) -> bool:
-    """Text, whole numbers, truth and nothing, in lists and in dictionaries with ASCII keys, whose order is undisputed."""
+    """Text, whole numbers, truth and nothing, in lists and in dictionaries with ASCII keys: nothing is in dispute."""
     kind = type(value)
     if kind is str or kind is bool or value is None:
         return True
     if kind is int:
-        return -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER
+        return bool(-_LARGEST_NUMBER <= value <= _LARGEST_NUMBER)
     if kind is dict:
         return all(map(_is_plain_key, value)) and all(map(_is_plain, value.values()))
     return kind is list and all(map(_is_plain, value))
