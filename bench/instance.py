@@ -32,6 +32,7 @@ class Instance:
             "security": {
                 "enable_rate_limiting": True,
                 "max_requests_per_minute": 10_000_000,
+                "max_batched_operations_per_minute": 1_000_000_000,
                 "rate_limit_storage_url": redis_url,
             },
         }

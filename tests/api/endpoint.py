@@ -22,11 +22,19 @@ class Request:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """`request` makes one that works. A stranger who sends it gets `to_strangers`; None: it is not about anybody."""
+    """`request` makes one that works. A stranger who sends it gets `to_strangers`; None: it is not about anybody.
+
+    Without a `scope` it is what the request asks for that needs one.
+    """
 
     name: str
     method: str
-    scope: Scope
+    scope: Scope | None
     request: Callable[[World], Request]
     status: int = 200
     to_strangers: int | None = 404
+
+    @property
+    def scopes(self) -> list[str]:
+        """The scopes that a key needs for the endpoint itself."""
+        return [self.scope.value] if self.scope else []

@@ -43,6 +43,13 @@ def _refund(world: World) -> Request:
     return Request(world.provider, f"/escrow/{world.escrow().id}/refund", {"reason": "Task timeout"})
 
 
+def _batch(world: World) -> Request:
+    """Something that the payer may do, and something that is not there."""
+    missing = {"do": "refund", "escrow_id": str(uuid.uuid4()), "reason": "gone"}
+    operations = [{"do": "create", **world.terms(amount="1")}, missing]
+    return Request(world.payer, "/escrow/batch", {"operations": operations})
+
+
 def _about_offer(
     after: str = "", body: dict[str, Any] | None = None, *, by_its_side: bool = False
 ) -> Callable[[World], Request]:
@@ -271,6 +278,7 @@ ENDPOINTS = (
     Endpoint("api_escrows.deliver", "POST", Scope.ESCROW_DELIVER, _deliver),
     Endpoint("api_escrows.release", "POST", Scope.ESCROW_RELEASE, _release),
     Endpoint("api_escrows.refund", "POST", Scope.ESCROW_REFUND, _refund),
+    Endpoint("api_batches.run_batch", "POST", None, _batch, 200, None),
     Endpoint("api_escrows.list_all", "GET", Scope.ESCROW_READ, _own_list),
     Endpoint(
         "api_escrows.show",

@@ -63,7 +63,7 @@ def test_the_document_describes_exactly_the_endpoints_with_their_scopes(
 ) -> None:
     rules = {rule.endpoint: re.sub("<([a-z_]+)>", r"{\1}", rule.rule) for rule in app.url_map.iter_rules()}
     described = {(path, method): operation["security"] for path, method, operation in _operations(document)}
-    expected = {(rules[each.name], each.method): [{"signature": [each.scope.value]}] for each in ENDPOINTS}
+    expected = {(rules[each.name], each.method): [{"signature": each.scopes}] for each in ENDPOINTS}
     assert described == expected
 
 

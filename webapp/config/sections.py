@@ -117,6 +117,7 @@ class SecuritySettings(Section):
 
     enable_rate_limiting: bool = True
     max_requests_per_minute: int = Field(60, ge=1)
+    max_batched_operations_per_minute: int = Field(6000, ge=1000)
     require_authentication: bool = True
     session_timeout_minutes: int = Field(30, ge=1)
     confirmed_for_minutes: int = Field(15, ge=0, le=1440)

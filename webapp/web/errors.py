@@ -79,18 +79,43 @@ def problem(
     fields: Mapping[str, str] | None = None,
     more: Mapping[str, str] | None = None,
 ) -> Response:
-    """A problem document. `fields` maps input fields to messages and becomes its `errors` list; `more` are members."""
+    """A problem document about the present request, as its answer."""
+    body = _document(status, slug, title, detail, request.path, fields, more)
+    return Response(json.dumps(body), status=status, mimetype=PROBLEM_MIMETYPE)
+
+
+def problem_document(error: DuxosError, instance: str) -> dict[str, object]:
+    """What a program is told of an error below 500; `instance` is the address of what it is about."""
+    return _document(
+        error.status, error.slug, error.title, error.detail, instance, error.fields, _more(error)
+    )
+
+
+def _document(
+    status: int,
+    slug: str,
+    title: str,
+    detail: str,
+    instance: str,
+    fields: Mapping[str, str] | None,
+    more: Mapping[str, str] | None,
+) -> dict[str, object]:
+    """`fields` maps input fields to messages and becomes the `errors` list; `more` are members."""
     body: dict[str, object] = {
         "type": PROBLEM_TYPE_PREFIX + slug,
         "title": title,
         "status": status,
         "detail": detail,
-        "instance": request.path,
+        "instance": instance,
         **(more or {}),
     }
     if fields:
         body["errors"] = [{"field": field, "message": message} for field, message in fields.items()]
-    return Response(json.dumps(body), status=status, mimetype=PROBLEM_MIMETYPE)
+    return body
+
+
+def _more(error: DuxosError) -> dict[str, str] | None:
+    return {"current_status": error.current_status} if isinstance(error, EscrowStateError) else None
 
 
 def answer(
@@ -135,8 +160,7 @@ def _on_duxos_error(error: DuxosError) -> Response:
     if error.status == 500:
         _log.error("%s: %s", type(error).__name__, error.detail, exc_info=error)
         return answer(500, *HTTP_PROBLEMS[500])
-    more = {"current_status": error.current_status} if isinstance(error, EscrowStateError) else None
-    response = answer(error.status, error.slug, error.title, error.detail, error.fields, more)
+    response = answer(error.status, error.slug, error.title, error.detail, error.fields, _more(error))
     if error.status == 401 and response.mimetype == PROBLEM_MIMETYPE:
         response.headers["WWW-Authenticate"] = 'Signature realm="duxos"'
     return response

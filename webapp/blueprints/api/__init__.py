@@ -9,6 +9,7 @@ from flask_openapi3 import Info, OpenAPI
 from flask_openapi3_swagger.templates import swagger_html_string  # type: ignore[import-untyped]
 
 from webapp.blueprints.api import (
+    batches,
     community_fund,
     disputes,
     escrow_terms,
@@ -23,13 +24,14 @@ from webapp.blueprints.api import (
 )
 from webapp.blueprints.api.operations import SECURITY_SCHEME
 from webapp.blueprints.api.schemas import Problem
-from webapp.domain.exceptions import ValidationError
+from webapp.blueprints.api.wrong_fields import wrong_fields
 from webapp.extensions import csrf
 from webapp.web.json_bodies import ExactJsonProvider, JsonRequest, require_json_object
 
 BLUEPRINTS = (
     escrow_terms.bp,
     escrows.bp,
+    batches.bp,
     offers.bp,
     plans.bp,
     disputes.bp,
@@ -96,10 +98,4 @@ for _blueprint in BLUEPRINTS:
 
 
 def _refuse(error: pydantic.ValidationError) -> NoReturn:
-    fields: dict[str, str] = {}
-    for found in error.errors(include_url=False, include_input=False, include_context=False):
-        name = ".".join(str(part) for part in found["loc"]) or "body"
-        is_unknown = found["type"] == "extra_forbidden"
-        message = "there is no such field" if is_unknown else found["msg"].removeprefix("Value error, ")
-        fields.setdefault(name, message[:1].lower() + message[1:])
-    raise ValidationError("; ".join(f"{name}: {message}" for name, message in fields.items()), fields=fields)
+    raise wrong_fields(error)

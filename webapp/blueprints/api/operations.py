@@ -39,7 +39,7 @@ _LOCATION = {"Location": {"description": "The address of what was made", "schema
 
 
 def operation(
-    scope: Scope,
+    scope: Scope | None,
     answer: type[BaseModel],
     *,
     creates: bool = False,
@@ -47,12 +47,15 @@ def operation(
     more_problems: tuple[int, ...] = (),
     description: str | None = None,
 ) -> dict[str, Any]:
-    """The options of a route: its scope and answers in the OpenAPI document. Creating is changing."""
+    """The options of a route: its scope and answers in the OpenAPI document. Creating is changing.
+
+    Without a scope the request has to be signed all the same.
+    """
     status = 201 if creates else 200
     problems = (*(_CHANGING if changes or creates else _READING), *more_problems)
     responses: dict[str, Any] = {str(status): answer} | {str(code): _problem(code) for code in problems}
     return {
-        "security": [{SECURITY_SCHEME: [scope.value]}],
+        "security": [{SECURITY_SCHEME: [scope.value] if scope else []}],
         "responses": responses,
         "description": description,
     }

@@ -35,8 +35,8 @@ class _WithResult(RequestPart):
         return None if self.result is None else SubmittedResult.of_base64(self.result, max_bytes)
 
 
-class Delivery(_WithResult):
-    """A result, and the provider's signature over it."""
+class SignedHash(RequestPart):
+    """A result by its hash, and the provider's signature over it."""
 
     result_hash: str = Field(description="SHA-256 of the result, in hexadecimal", examples=[HASH])
     provider_signature: str = Field(
@@ -46,13 +46,21 @@ class Delivery(_WithResult):
     )
 
 
-class Release(_WithResult):
+class AcceptedHash(RequestPart):
     """The result that is accepted; what was delivered need not be named again."""
-
-    model_config = ConfigDict(extra="forbid", openapi_extra={"required": False})  # type: ignore[typeddict-unknown-key]
 
     result_hash: str | None = Field(None, examples=[HASH])
     provider_signature: str | None = Field(None, examples=[HASH])
+
+
+class Delivery(_WithResult, SignedHash):
+    """A result, and the provider's signature over it."""
+
+
+class Release(_WithResult, AcceptedHash):
+    """The result that is accepted; what was delivered need not be named again."""
+
+    model_config = ConfigDict(extra="forbid", openapi_extra={"required": False})  # type: ignore[typeddict-unknown-key]
 
 
 class FindingDocument(Answer):
