@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable
 
-from sqlalchemy import BigInteger, bindparam, select, type_coerce, update
+from sqlalchemy import BigInteger, Boolean, Integer, Update, bindparam, select, type_coerce, update
 from sqlalchemy.orm import Session
 
 from webapp.domain.accounts import wallet_part
@@ -17,22 +17,30 @@ from webapp.models import Wallet
 _AVAILABLE = type_coerce(Wallet.available, BigInteger)
 _HELD = type_coerce(Wallet.held, BigInteger)
 
-# The database refuses an overdraft: the row changes only when both balances stay at or above zero, and nothing
-# leaves `available` of a frozen wallet unless the chain itself takes it back.
-_CHANGE = (
-    update(Wallet)
-    .where(
-        Wallet.id == bindparam("wallet"),
-        _AVAILABLE + bindparam("available_change", type_=BigInteger) >= 0,
-        _HELD + bindparam("held_change", type_=BigInteger) >= 0,
-        Wallet.is_frozen.is_(False) | bindparam("may_change_frozen"),
+
+def change_of(prefix: str = "") -> Update:
+    """The UPDATE of one wallet by the parameters `wallet`, `available_change`, `held_change` and `may_change_frozen`.
+
+    The database refuses an overdraft: the row changes only when both balances stay at or above zero, and nothing
+    leaves `available` of a frozen wallet unless the chain itself takes it back. `prefix` tells the parameters of
+    several of these in one statement from each other.
+    """
+    available = _AVAILABLE + bindparam(f"{prefix}available_change", type_=BigInteger)
+    held = _HELD + bindparam(f"{prefix}held_change", type_=BigInteger)
+    may_change_frozen = bindparam(f"{prefix}may_change_frozen", type_=Boolean)
+    return (
+        update(Wallet.__table__)  # type: ignore[arg-type]
+        .where(
+            Wallet.id == bindparam(f"{prefix}wallet", type_=Integer),
+            available >= 0,
+            held >= 0,
+            Wallet.is_frozen.is_(False) | may_change_frozen,
+        )
+        .values(available=available, held=held)
     )
-    .values(
-        available=_AVAILABLE + bindparam("available_change", type_=BigInteger),
-        held=_HELD + bindparam("held_change", type_=BigInteger),
-    )
-    .execution_options(synchronize_session=False)
-)
+
+
+_CHANGE = change_of()
 
 
 def apply(

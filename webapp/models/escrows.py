@@ -20,14 +20,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from webapp.domain.clock import utcnow
-from webapp.domain.escrow_states import Status as EscrowStatus
-from webapp.domain.escrow_states import Terms
+from webapp.domain.escrow_facts import DerivedFacts
 from webapp.domain.money import ZERO, Amount
 from webapp.extensions import Base
 from webapp.models.types import AmountType, BigKey, JsonDocument, UtcDateTime
 
 
-class Escrow(Base):
+class Escrow(DerivedFacts, Base):
     """An amount that a payer locked for a task. `status` changes only by compare-and-set.
 
     `funding` is `balance` (locked at creation) or `deposit`: then it is `pending` until coins for the whole amount
@@ -147,31 +146,6 @@ class Escrow(Base):
     delivered_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     released_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     refunded_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-
-    @property
-    def held_amount(self) -> Amount:
-        """What of the payer's it holds while it lives, and held last after that."""
-        return self.amount if self.funding == "balance" else self.deposited_amount
-
-    @property
-    def refunded_amount(self) -> Amount | None:
-        """What of the payer's went back when it ended; None while it lives."""
-        match EscrowStatus(self.status):
-            case EscrowStatus.RELEASED:
-                return ZERO
-            case EscrowStatus.REFUNDED:
-                return self.held_amount
-            case EscrowStatus.RESOLVED:
-                paid = (self.resolved_provider_amount or ZERO) + (self.resolved_community_amount or ZERO)
-                return self.amount - paid
-        return None
-
-    @property
-    def terms(self) -> Terms:
-        """What the rules of `domain.escrow_states` look at."""
-        return Terms(
-            EscrowStatus(self.status), self.expires_at, self.accept_by, self.fund_by, self.has_own_terms
-        )
 
 
 class EscrowTransaction(Base):

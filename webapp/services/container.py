@@ -18,6 +18,7 @@ from webapp.services.disputes.judging import Judging
 from webapp.services.disputes.ladder import DisputeLadder
 from webapp.services.escrow_manager import EscrowManager
 from webapp.services.evidence.book import EvidenceBook
+from webapp.services.express.lane import ExpressLane, Once, Writer
 from webapp.services.identity import Identity
 from webapp.services.key_ring import KeyRing
 from webapp.services.node_registry import NodeAuthService
@@ -26,6 +27,7 @@ from webapp.services.offers import Offers
 from webapp.services.plans import Plans
 from webapp.services.second_factors import SecondFactors
 from webapp.services.secret_box import SecretBox
+from webapp.services.seen_nonces import SeenNonces
 from webapp.services.sessions import Sessions
 from webapp.services.signing_keys import SigningKeys
 from webapp.services.transaction_validator import TransactionValidator
@@ -40,16 +42,21 @@ class Services:
     secret_box: SecretBox
     daemon: DaemonWallet
     key_ring: KeyRing
+    seen_nonces: SeenNonces
 
     @classmethod
     def of(cls, settings: Settings) -> Services:
         """The services of an instance."""
         box = SecretBox.of(settings)
-        return cls(settings, box, daemon_for(settings), KeyRing(box))
+        return cls(settings, box, daemon_for(settings), KeyRing(box), SeenNonces())
 
     def escrow_manager(self, session: Session, actor: Actor) -> EscrowManager:
         """Escrows, as this actor."""
         return EscrowManager(session, self.settings, actor=actor, wallet_integration=self.wallets(session))
+
+    def express_lane(self, session: Session, once: Once, write: Writer) -> ExpressLane:
+        """The hot path, for one request."""
+        return ExpressLane(session, self.settings, self.key_ring, once, write)
 
     def offers(self, session: Session, actor: Actor) -> Offers:
         """What the sides of escrows offer each other, as this actor."""

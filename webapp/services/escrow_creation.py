@@ -27,7 +27,8 @@ from webapp.domain.terms.writing import as_document
 from webapp.models import Escrow, EscrowTerms
 from webapp.services import audit_trail
 from webapp.services.deposits import addresses as deposit_addresses
-from webapp.services.escrow_terms import NewEscrow, TermsReader, creation_detail
+from webapp.services.escrow_events import creation_detail
+from webapp.services.escrow_terms import NewEscrow, TermsReader
 from webapp.services.service_orders import (
     order_document,
     ordered_service,
@@ -57,6 +58,36 @@ class PartOf:
     plan_id: uuid.UUID
     part_number: int
     part_title: str
+
+
+def columns_of(terms: NewEscrow, fund_basis_points: int) -> dict[str, Any]:
+    """The columns of a new escrow on these terms, but for what it orders and which part of a plan it is."""
+    provider_amount, community_amount = split(terms.amount, fund_basis_points)
+    status = Status.PENDING if terms.funding.is_by_deposit else Status.ACTIVE
+    return {
+        "id": uuid7(),
+        "payer_wallet_id": terms.payer_wallet_id,
+        "provider_wallet_id": terms.provider_wallet_id,
+        "amount": terms.amount,
+        "provider_amount": provider_amount,
+        "community_amount": community_amount,
+        "fund_basis_points": fund_basis_points,
+        "status": status.value,
+        "service_name": terms.service_name,
+        "task_id": terms.task_id,
+        "task_metadata": terms.metadata,
+        "provider_node_id": terms.provider_node_id,
+        "worked_by_node_id": terms.provider_node_id,
+        "verifier_key_id": terms.verifier_key_id,
+        "expected_result_hash": terms.expected_result_hash,
+        "expires_at": terms.expires_at,
+        "funding": terms.funding.funding,
+        "fund_by": terms.funding.fund_by,
+        "refund_address": terms.funding.refund_address,
+        "has_own_terms": terms.own is not None,
+        "created_at": terms.created_at,
+        "updated_at": terms.created_at,
+    }
 
 
 class EscrowCreation:
@@ -136,35 +167,8 @@ class EscrowCreation:
         )
 
     def _new_row(self, terms: NewEscrow, order: dict[str, Any] | None, part: PartOf | None) -> Escrow:
-        basis_points = self._settings.escrow.fund_basis_points
-        provider_amount, community_amount = split(terms.amount, basis_points)
-        status = Status.PENDING if terms.funding.is_by_deposit else Status.ACTIVE
-        escrow = Escrow(
-            id=uuid7(),
-            payer_wallet_id=terms.payer_wallet_id,
-            provider_wallet_id=terms.provider_wallet_id,
-            amount=terms.amount,
-            provider_amount=provider_amount,
-            community_amount=community_amount,
-            fund_basis_points=basis_points,
-            status=status.value,
-            service_name=terms.service_name,
-            task_id=terms.task_id,
-            task_metadata=terms.metadata,
-            service_terms=order,
-            provider_node_id=terms.provider_node_id,
-            worked_by_node_id=terms.provider_node_id,
-            verifier_key_id=terms.verifier_key_id,
-            expected_result_hash=terms.expected_result_hash,
-            expires_at=terms.expires_at,
-            funding=terms.funding.funding,
-            fund_by=terms.funding.fund_by,
-            refund_address=terms.funding.refund_address,
-            has_own_terms=terms.own is not None,
-            created_at=terms.created_at,
-            updated_at=terms.created_at,
-            **(asdict(part) if part else {}),
-        )
+        columns = columns_of(terms, self._settings.escrow.fund_basis_points)
+        escrow = Escrow(**columns, service_terms=order, **(asdict(part) if part else {}))
         self._session.add(escrow)
         self._session.flush()
         return escrow

@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings, load_config
-from webapp.domain.clock import to_rfc3339, utcnow
+from webapp.domain.clock import utcnow
 from webapp.domain.escrow_states import Action, Party
 from webapp.domain.exceptions import ResultValidationError
 from webapp.domain.roles import PROGRAM, Actor, Scope
@@ -21,6 +21,7 @@ from webapp.domain.said import said
 from webapp.models import Escrow
 from webapp.services.disputes.ladder import DisputeLadder
 from webapp.services.escrow_creation import EscrowCreation
+from webapp.services.escrow_events import delivery_detail, refund_detail, release_detail
 from webapp.services.escrow_funding import EscrowFunding
 from webapp.services.escrow_moves import EscrowMoves
 from webapp.services.escrow_terms import stated_reason
@@ -29,7 +30,7 @@ from webapp.services.secret_box import SecretBox
 from webapp.services.service_orders import acceptance_hours
 from webapp.services.signing_keys import SigningKeys
 from webapp.services.terms.in_force import TermsInForce
-from webapp.services.transaction_validator import ProvenResult, TransactionValidator
+from webapp.services.transaction_validator import TransactionValidator
 from webapp.services.unit_of_work import unit_of_work
 from webapp.services.wallet_integration import WalletIntegration
 
@@ -136,8 +137,7 @@ class EscrowManager:
                 delivered_at=now,
                 accept_by=accept_by,
             )
-            detail = {"result_hash": proven.result_hash, "accept_by": to_rfc3339(accept_by), **checked}
-            self._moves.record(escrow, "delivered", detail)
+            self._moves.record(escrow, "delivered", delivery_detail(proven.result_hash, accept_by, checked))
             if escrow.has_own_terms:
                 self.terms.settle(escrow)
         return escrow
@@ -162,7 +162,7 @@ class EscrowManager:
             if escrow.terms.decide_themselves:
                 _require_delivered(escrow, result_hash)
                 return self.terms.approve(escrow.id)
-            proven, signature = self._accepted_result(escrow, result_hash, provider_signature)
+            proven, signature = self._validator.require_accepted(escrow, result_hash, provider_signature)
             checked = self._validator.require_result_rules(escrow, proven.result_hash, inspection)
             self._moves.move(
                 escrow,
@@ -173,16 +173,7 @@ class EscrowManager:
                 released_at=utcnow(),
             )
             self._wallets.transfer_funds(escrow)
-            self._moves.record(
-                escrow,
-                "released",
-                {
-                    "result_hash": proven.result_hash,
-                    "provider_amount": str(escrow.provider_amount),
-                    "community_amount": str(escrow.community_amount),
-                    **checked,
-                },
-            )
+            self._moves.record(escrow, "released", release_detail(escrow, proven.result_hash, checked))
             self._moves.pay_out(escrow, escrow.provider_amount)
         return escrow
 
@@ -200,7 +191,7 @@ class EscrowManager:
             # One that waits for its payment may hold a part of it, or nothing.
             if escrow.held_amount:
                 self._wallets.unlock_funds(escrow.id, escrow.payer_wallet_id, escrow.held_amount)
-            self._moves.record(escrow, "refunded", {"reason": text}, escrow.held_amount)
+            self._moves.record(escrow, "refunded", refund_detail(text), escrow.held_amount)
             self._funding.send_home(escrow.id, escrow.held_amount)
         return escrow
 
@@ -224,22 +215,6 @@ class EscrowManager:
     def parties(self, escrow: Escrow) -> frozenset[Party]:
         """In what capacities the actor stands to the escrow."""
         return self._moves.parties(escrow)
-
-    def _accepted_result(
-        self, escrow: Escrow, result_hash: str | None, provider_signature: str | None
-    ) -> tuple[ProvenResult, str]:
-        delivered = (escrow.result_hash, escrow.provider_signature)
-        if delivered[0] and delivered[1] and result_hash in (None, "") and provider_signature in (None, ""):
-            # Checked when it was delivered; a key that has ended since does not undo it.
-            return ProvenResult(delivered[0], escrow.worked_by_node_id), delivered[1]
-        if not result_hash or not provider_signature:
-            missing = "result_hash" if not result_hash else "provider_signature"
-            raise ResultValidationError(
-                said("{field}: {message}", field=missing, message=said("is needed")),
-                fields={missing: said("is needed")},
-            )
-        proven = self._validator.require_valid_result(escrow, result_hash, provider_signature)
-        return proven, provider_signature.lower()
 
 
 def _require_delivered(escrow: Escrow, result_hash: str | None) -> None:

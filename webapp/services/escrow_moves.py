@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from webapp.config import Settings
 from webapp.domain.clock import utcnow
+from webapp.domain.escrow_facts import parties_of
 from webapp.domain.escrow_states import MOVES, TERMINAL, WORDS, Action, Party, Status, refusal
 from webapp.domain.exceptions import EscrowStateError, NotFoundError, PermissionDeniedError
 from webapp.domain.money import Amount
@@ -58,17 +59,7 @@ class EscrowMoves:
 
     def parties(self, escrow: Escrow) -> frozenset[Party]:
         """In what capacities the actor stands to the escrow."""
-        actor = self._actor
-        if actor.is_program:
-            return frozenset({Party.PROVIDER, Party.VERIFIER})
-        capacities = {
-            Party.PAYER: escrow.payer_wallet_id in actor.wallet_ids,
-            Party.PROVIDER: escrow.provider_wallet_id in actor.wallet_ids
-            and (actor.node_id is None or escrow.provider_node_id in (None, actor.node_id)),
-            Party.VERIFIER: escrow.verifier_key_id in actor.key_ids,
-            Party.CLOCK: actor.is_clock,
-        }
-        return frozenset(party for party, applies in capacities.items() if applies)
+        return parties_of(escrow, self._actor)
 
     def check(self, escrow: Escrow, action: Action, parties: frozenset[Party] | None = None) -> None:
         """Raise unless the state and the rights of `parties` (else: the actor's) permit this now.

@@ -12,14 +12,14 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
-from webapp.domain.canonical import normalize_result_hash, sha256_hex
-from webapp.domain.clock import to_rfc3339, utcnow
+from webapp.domain.canonical import normalize_result_hash
+from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import InvalidAmountError, NotFoundError, ValidationError
 from webapp.domain.money import Amount
 from webapp.domain.numbers import LARGEST_NUMBER
 from webapp.domain.reasons import checked_reason
 from webapp.domain.said import said
-from webapp.models import Escrow, Node, SigningKey, Wallet
+from webapp.models import Node, SigningKey, Wallet
 from webapp.services.funding_terms import DEPOSIT, FundingReader, FundingTerms
 from webapp.services.terms.creation import ProvenTerms, complaints_about_names, read_and_prove
 
@@ -48,10 +48,13 @@ class NewEscrow:
 
 
 class TermsReader:
-    """Collects complaints while it reads, and raises them together."""
+    """Collects complaints while it reads, and raises them together.
 
-    def __init__(self, session: Session, settings: Settings) -> None:
-        self._session = session
+    Without a session it reads what names nothing but the two wallets, and leaves it to the database whether they exist.
+    """
+
+    def __init__(self, session: Session | None, settings: Settings) -> None:
+        self._found = session
         self._all_settings = settings
         self._settings = settings.escrow
         self._now = utcnow()
@@ -148,9 +151,18 @@ class TermsReader:
     def _provider(self, payer_wallet_id: int, provider_wallet_id: int) -> int:
         if payer_wallet_id == provider_wallet_id:
             self._complaints["provider_wallet_id"] = said("must differ from the payer's wallet")
-        elif not _is_wallet_id(provider_wallet_id) or self._session.get(Wallet, provider_wallet_id) is None:
+        elif not _is_wallet_id(provider_wallet_id) or not self._is_wallet(provider_wallet_id):
             self._complaints["provider_wallet_id"] = said("there is no such wallet")
         return provider_wallet_id
+
+    def _is_wallet(self, wallet_id: int) -> bool:
+        return self._found is None or self._found.get(Wallet, wallet_id) is not None
+
+    @property
+    def _session(self) -> Session:
+        if self._found is None:
+            raise ValueError("terms that name keys, nodes or conditions are read with a session")
+        return self._found
 
     def _name(self, field: str, value: object) -> str:
         text = value.strip() if isinstance(value, str) else ""
@@ -258,27 +270,6 @@ def _texts(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for part in value:
             yield from _texts(part)
-
-
-def creation_detail(escrow: Escrow, own_terms: dict[str, Any] | None = None) -> dict[str, Any]:
-    """The terms as the audit trail keeps them; those of its own, which are kept with it, by their hash."""
-    return {
-        "payer_wallet_id": escrow.payer_wallet_id,
-        "provider_wallet_id": escrow.provider_wallet_id,
-        "provider_amount": str(escrow.provider_amount),
-        "community_amount": str(escrow.community_amount),
-        "service_name": escrow.service_name,
-        "task_id": escrow.task_id,
-        **({"service_terms_hash": sha256_hex(escrow.service_terms)} if escrow.service_terms else {}),
-        "provider_node_id": escrow.provider_node_id,
-        "verifier_key_id": escrow.verifier_key_id,
-        "expected_result_hash": escrow.expected_result_hash,
-        "expires_at": to_rfc3339(escrow.expires_at),
-        **({"plan_id": str(escrow.plan_id), "part_number": escrow.part_number} if escrow.plan_id else {}),
-        **({"terms_hash": sha256_hex(own_terms)} if own_terms else {}),
-        # Where the payer pays and is paid back is not for the provider, who reads this, too.
-        **({"funding": DEPOSIT, "fund_by": to_rfc3339(escrow.fund_by)} if escrow.funding == DEPOSIT else {}),
-    }
 
 
 def parsed_escrow_id(escrow_id: uuid.UUID | str) -> uuid.UUID:

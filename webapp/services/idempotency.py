@@ -12,12 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Row, bindparam, insert, select, text
+from sqlalchemy import Row, bindparam, select, text
 from sqlalchemy.orm import Session
 
 from webapp.domain.exceptions import IdempotencyConflictError, IdempotencyMismatchError, ValidationError
 from webapp.domain.said import said
 from webapp.models import IdempotencyKey
+from webapp.models.insert_once import insert_once
 from webapp.services.unit_of_work import unit_of_work
 
 MAX_KEY_LENGTH = 128
@@ -27,7 +28,6 @@ _COLUMNS = IdempotencyKey.__table__.columns
 _STORED = select(
     _COLUMNS.request_hash, _COLUMNS.response_status, _COLUMNS.response_location, _COLUMNS.response_body
 ).where(_COLUMNS.principal == bindparam("principal"), _COLUMNS.key == bindparam("key"))
-_STORE = insert(IdempotencyKey.__table__)  # type: ignore[arg-type]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ def run(
     if key is None:
         with unit_of_work(session):
             return effect()
-    _check_key(key)
+    require_key(key)
     with unit_of_work(session):
         _take_turn(session, principal, key)
         stored = _find(session, principal, key)
@@ -72,13 +72,14 @@ def run(
             "response_location": answer.location,
             "response_body": answer.body,
         }
-        session.connection().execute(_STORE, values)
+        if insert_once(session, IdempotencyKey, values) is None:
+            raise _still_running()  # under the same key, and quicker: the effect is undone here
     return answer
 
 
 def find(session: Session, principal: str, key: str, request_hash: str) -> StoredAnswer | None:
     """The answer that is stored for the key, if there is one. Raises as `run` does, but waits for nobody."""
-    _check_key(key)
+    require_key(key)
     stored = _find(session, principal, key)
     return None if stored is None else _replay(stored, request_hash)
 
@@ -87,7 +88,8 @@ def _find(session: Session, principal: str, key: str) -> Row[*tuple[Any, ...]] |
     return session.connection().execute(_STORED, {"principal": principal, "key": key}).first()
 
 
-def _check_key(key: str) -> None:
+def require_key(key: str) -> None:
+    """Raise ValidationError naming `Idempotency-Key` unless it can be one."""
     if not 1 <= len(key) <= MAX_KEY_LENGTH or not key.isascii() or not key.isprintable():
         raise ValidationError.of(
             FIELD,
@@ -102,7 +104,11 @@ def _take_turn(session: Session, principal: str, key: str) -> None:
     number = int.from_bytes(hashlib.sha256(f"{principal}\0{key}".encode()).digest()[:8], "big", signed=True)
     lock = text("SELECT pg_try_advisory_xact_lock(:number)")
     if not session.execute(lock, {"number": number}).scalar_one():
-        raise IdempotencyConflictError(said("the first request with this idempotency key is still running"))
+        raise _still_running()
+
+
+def _still_running() -> IdempotencyConflictError:
+    return IdempotencyConflictError(said("the first request with this idempotency key is still running"))
 
 
 def _replay(stored: Row[*tuple[Any, ...]], request_hash: str) -> StoredAnswer:

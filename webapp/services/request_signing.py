@@ -85,16 +85,23 @@ class RequestSigning:
     def verify(self, request: ReceivedRequest, *, knows_nonces: bool = True) -> SignedRequest:
         """Whoever signed this request. Writes nothing. Raises SignatureError.
 
-        Without `knows_nonces` a nonce that was used is no objection: the caller knows replays by other means.
+        Without `knows_nonces` a nonce that was used is no objection yet: the caller knows replays by other means.
         """
         claim = _read_claim(request.headers)
         key = self._ring.find(self._session, claim.key_id)
         if key is None:
             raise SignatureError("the key is unknown, expired or revoked")
         _check_signature(request, claim.key_id, key.secret)
-        if knows_nonces and self._is_used(key.key_id, claim.nonce):
+        signed = SignedRequest(key.actor, key, claim.nonce, claim.created)
+        if knows_nonces:
+            self.require_unused(signed)
+        return signed
+
+    def require_unused(self, signed: SignedRequest) -> None:
+        """Raise SignatureError when the request's nonce has been used."""
+        values = {"key_id": signed.key.key_id, "nonce": signed.nonce}
+        if self._session.execute(_USED, values).first() is not None:
             raise _replayed()
-        return SignedRequest(key.actor, key, claim.nonce, claim.created)
 
     def use_nonce(self, signed: SignedRequest) -> None:
         """Let the request's nonce never work again. Raises SignatureError when another request was quicker."""
@@ -106,9 +113,6 @@ class RequestSigning:
         with lone_write(self._session):
             if insert_once(self._session, RequestNonce, values) is None:
                 raise _replayed()
-
-    def _is_used(self, key_id: str, nonce: str) -> bool:
-        return self._session.execute(_USED, {"key_id": key_id, "nonce": nonce}).first() is not None
 
 
 def _read_claim(headers: Mapping[str, str]) -> _Claim:

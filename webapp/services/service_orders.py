@@ -21,7 +21,8 @@ from webapp.domain.numbers import LARGEST_NUMBER
 from webapp.domain.result_rules.kinds import Kind
 from webapp.domain.result_rules.orders import ordered_limits
 from webapp.domain.said import said
-from webapp.models import CatalogueService, Escrow
+from webapp.models import CatalogueService
+from webapp.services.express.rows import AnyEscrow
 from webapp.services.funding_terms import DEPOSIT
 
 
@@ -36,7 +37,7 @@ class ServiceOrder:
     acceptance_hours: int | None
 
     @classmethod
-    def of(cls, escrow: Escrow) -> ServiceOrder | None:
+    def of(cls, escrow: AnyEscrow) -> ServiceOrder | None:
         """The order that an escrow is; None when its service is not of the catalogue."""
         return cls(**escrow.service_terms) if escrow.service_terms else None
 
@@ -90,7 +91,7 @@ def require_price(service: CatalogueService | None, amount: Amount) -> None:
         )
 
 
-def acceptance_hours(escrow: Escrow, settings: Settings) -> int:
+def acceptance_hours(escrow: AnyEscrow, settings: Settings) -> int:
     """How long the payer has to object to a delivery."""
     order = ServiceOrder.of(escrow)
     return (order.acceptance_hours if order else None) or settings.escrow.acceptance_window_hours

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings, load_config
-from webapp.domain.canonical import normalize_result_hash
+from webapp.domain.canonical import is_result_signature, normalize_result_hash
 from webapp.domain.escrow_states import Status
 from webapp.domain.exceptions import ResultValidationError, ValidationError
 from webapp.domain.said import said
-from webapp.models import Escrow
+from webapp.services.express.rows import AnyEscrow
+from webapp.services.key_ring import KeyRing
 from webapp.services.node_registry import NodeAuthService
 from webapp.services.result_inspection import Inspection
 from webapp.services.secret_box import SecretBox
@@ -28,12 +30,19 @@ class ProvenResult:
 
 
 class TransactionValidator:
-    """Checks deliveries. `TransactionValidator(session)` reads the configured instance's settings."""
+    """Checks deliveries. `TransactionValidator(session)` reads the configured instance's settings.
 
-    def __init__(self, db_session: Session, config: Settings | None = None) -> None:
+    With a key ring the provider's keys are those that the process knows, at most a second old.
+    """
+
+    def __init__(
+        self, db_session: Session, config: Settings | None = None, key_ring: KeyRing | None = None
+    ) -> None:
+        self._session = db_session
         self._nodes = NodeAuthService(db_session, SecretBox.of(config or load_config()))
+        self._key_ring = key_ring
 
-    def validate_result(self, escrow: Escrow, result_hash: str, provider_signature: str) -> bool:
+    def validate_result(self, escrow: AnyEscrow, result_hash: str, provider_signature: str) -> bool:
         """Whether this result, signed like this, may settle the escrow."""
         try:
             self.require_valid_result(escrow, result_hash, provider_signature)
@@ -42,7 +51,7 @@ class TransactionValidator:
         return True
 
     def require_valid_result(
-        self, escrow: Escrow, result_hash: object, provider_signature: object
+        self, escrow: AnyEscrow, result_hash: object, provider_signature: object
     ) -> ProvenResult:
         """The result as it may settle the escrow. Raises ResultValidationError with the field and the reason."""
         try:
@@ -53,22 +62,40 @@ class TransactionValidator:
             raise _refused("result_hash", said("is not the hash that the escrow expects"))
         if escrow.result_hash not in (None, normal):
             raise _refused("result_hash", said("is not the hash that was delivered"))
-        signer = None
         if isinstance(provider_signature, str):
-            signer = self._nodes.find_signer(
-                provider_signature,
-                escrow.provider_wallet_id,
-                escrow.provider_node_id,
-                escrow.id,
-                escrow.amount,
-                normal,
-            )
-        if signer is None:
-            raise _refused("provider_signature", said("is not the provider's signature over this result"))
-        return ProvenResult(normal, signer.node_id)
+            about = (escrow.id, escrow.amount, normal)
+            for node_id, secret in self._signers(escrow.provider_wallet_id, escrow.provider_node_id):
+                if is_result_signature(provider_signature, secret, *about):
+                    return ProvenResult(normal, node_id)
+        raise _refused("provider_signature", said("is not the provider's signature over this result"))
+
+    def _signers(self, wallet_id: int, node_id: str | None) -> Iterator[tuple[str | None, str]]:
+        """Node and secret of each key that may sign for the wallet, or for its node if one is named."""
+        if self._key_ring is None:
+            for key, secret in self._nodes.usable_secrets(wallet_id, node_id):
+                yield key.node_id, secret
+            return
+        for known in self._key_ring.signers(self._session, wallet_id, node_id):
+            yield known.node_id, known.secret
+
+    def require_accepted(
+        self, escrow: AnyEscrow, result_hash: str | None, provider_signature: str | None
+    ) -> tuple[ProvenResult, str]:
+        """The result that a release accepts, with its signature. What was delivered need not be named again.
+
+        Raises ResultValidationError.
+        """
+        delivered = (escrow.result_hash, escrow.provider_signature)
+        if delivered[0] and delivered[1] and result_hash in (None, "") and provider_signature in (None, ""):
+            # Checked when it was delivered; a key that has ended since does not undo it.
+            return ProvenResult(delivered[0], escrow.worked_by_node_id), delivered[1]
+        if not result_hash or not provider_signature:
+            raise _refused("result_hash" if not result_hash else "provider_signature", said("is needed"))
+        proven = self.require_valid_result(escrow, result_hash, provider_signature)
+        return proven, provider_signature.lower()
 
     def require_result_rules(
-        self, escrow: Escrow, result_hash: str, inspection: Inspection | None
+        self, escrow: AnyEscrow, result_hash: str, inspection: Inspection | None
     ) -> dict[str, Any]:
         """What the audit trail keeps of a result besides its hash: `report`, or nothing when the hash came alone.
 

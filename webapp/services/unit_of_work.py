@@ -54,4 +54,4 @@ def unit_of_work(session: Session) -> Iterator[Session]:
     finally:
         session.info["unit_of_work"] = False
     if has_news:
-        announce(session)
+        announce(session.get_bind().engine)

@@ -69,9 +69,18 @@ def _authenticate() -> None:
     if not is_for_programs():
         return
     try:
-        g.signed_request = _signing().verify(_received(), knows_nonces=_keeps_nonces())
+        g.signed_request = _verified()
     except (AuthenticationError, HTTPException) as error:
         g.signed_request_refusal = error
+
+
+def _verified() -> SignedRequest:
+    signing, access = _signing(), _access()
+    is_once = access is not None and access.is_once
+    signed = signing.verify(_received(), knows_nonces=_keeps_nonces() and not is_once)
+    if is_once and services().seen_nonces.has_seen(signed.key.key_id, signed.nonce):
+        signing.require_unused(signed)
+    return signed
 
 
 def _admit(scopes: tuple[str, ...]) -> None:
@@ -80,8 +89,21 @@ def _admit(scopes: tuple[str, ...]) -> None:
     signed: SignedRequest = g.signed_request
     for scope in scopes:
         signed.actor.require_scope(Scope(scope))
-    if _keeps_nonces():
-        _signing().use_nonce(signed)
+    access = _access()
+    if _keeps_nonces() and not (access is not None and access.is_once):
+        use_up_nonce()
+
+
+def current_signature() -> SignedRequest:
+    """Who signed the present request, and with which nonce. Raises AuthenticationError without a signature."""
+    current_actor()
+    signed: SignedRequest = g.signed_request
+    return signed
+
+
+def use_up_nonce() -> None:
+    """Let the present request never work again. Raises SignatureError when it has been used already."""
+    _signing().use_nonce(g.signed_request)
 
 
 def _signing() -> RequestSigning:

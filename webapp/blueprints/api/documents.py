@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
-from flask import url_for
+from flask import request, url_for
 
 from webapp.blueprints.api.schemas import (
     EscrowDeposit,
@@ -16,6 +17,7 @@ from webapp.blueprints.api.schemas import (
 )
 from webapp.blueprints.api.terms_documents import TermsDocument, bare_terms, terms_document
 from webapp.domain.clock import to_rfc3339, utcnow
+from webapp.domain.escrow_facts import parties_of
 from webapp.domain.escrow_states import Action, Party, Terms, allowed_actions
 from webapp.domain.money import Amount
 from webapp.domain.roles import Actor, Scope
@@ -25,11 +27,20 @@ from webapp.services.deposits.depth import confirmations_needed
 from webapp.services.downtime import fair_terms
 from webapp.services.escrow_manager import EscrowManager
 from webapp.services.escrow_payments import UNJUDGED, Payments, payments_of, request_of
+from webapp.services.express.rows import AnyEscrow
+from webapp.services.funding_terms import BALANCE
 from webapp.services.terms.outlook import outlook
 from webapp.services.terms.records import terms_of_all
 from webapp.services.wallet_queries import WalletOverview
 from webapp.web.current import db_session, services
 
+_PLACE = "00000000-0000-0000-0000-000000000000"
+_FROM_BALANCE: dict[str, Any] = {
+    "funding": BALANCE,
+    **dict.fromkeys(
+        ("fund_by", "deposited_amount", "deposit_address", "payment_uri", "refund_address", "deposits")
+    ),
+}
 # The view of an action, and the scope that a key needs for it.
 _ACTIONS = {
     Action.DELIVER: ("api_escrows.deliver", Scope.ESCROW_DELIVER),
@@ -66,22 +77,27 @@ def escrow_documents(escrows: Sequence[Escrow], manager: EscrowManager, actor: A
     payments = payments_of(db_session(), escrows)
     deposits = [deposit for each in payments.values() for deposit in each.deposits]
     needed = confirmations_needed(db_session(), services().settings.wallet, deposits) if deposits else {}
-    return [
-        _escrow_document(escrow, manager, actor, payments.get(escrow.id), needed, bare_terms(escrow, terms))
-        for escrow in escrows
-    ]
+    documents = []
+    for escrow in escrows:
+        fair = fair_terms(db_session(), services().settings, escrow)
+        is_payer = escrow.payer_wallet_id in actor.wallet_ids
+        funding = _funding(escrow, fair, payments.get(escrow.id), is_payer, needed)
+        documents.append(_escrow_document(escrow, fair, actor, funding, bare_terms(escrow, terms)))
+    return documents
+
+
+def usual_escrow_document(escrow: AnyEscrow, actor: Actor) -> EscrowDocument:
+    """One escrow of the usual kind, none of whose deadlines has passed; nothing else has to be known of it."""
+    return _escrow_document(escrow, escrow.terms, actor, _FROM_BALANCE, None)
 
 
 def _escrow_document(
-    escrow: Escrow,
-    manager: EscrowManager,
+    escrow: AnyEscrow,
+    terms: Terms,
     actor: Actor,
-    payments: Payments | None,
-    needed: Mapping[int, int],
+    funding: Mapping[str, Any],
     own_terms: TermsDocument | None,
 ) -> EscrowDocument:
-    terms = fair_terms(db_session(), services().settings, escrow)
-    is_payer = escrow.payer_wallet_id in actor.wallet_ids
     return EscrowDocument(
         id=str(escrow.id),
         status=escrow.terms.status,
@@ -103,7 +119,7 @@ def _escrow_document(
         verifier_key_id=escrow.verifier_key_id,
         expected_result_hash=escrow.expected_result_hash,
         result_hash=escrow.result_hash,
-        **_funding(escrow, terms, payments, is_payer, needed),
+        **funding,
         terms=own_terms,
         accept_by=to_rfc3339(escrow.accept_by),
         expires_at=_moment(escrow.expires_at),
@@ -111,7 +127,7 @@ def _escrow_document(
         updated_at=_moment(escrow.updated_at),
         released_at=to_rfc3339(escrow.released_at),
         refunded_at=to_rfc3339(escrow.refunded_at),
-        links=_links(escrow, terms, manager, actor),
+        links=_links(escrow, terms, actor),
     )
 
 
@@ -119,12 +135,11 @@ def _funding(
     escrow: Escrow, terms: Terms, payments: Payments | None, is_payer: bool, needed: Mapping[int, int]
 ) -> dict[str, Any]:
     """How it is paid for. Where it is paid to and paid back is the payer's own affair."""
-    shown: dict[str, Any] = {
+    shown = _FROM_BALANCE | {
         "funding": escrow.funding,
         "fund_by": to_rfc3339(escrow.fund_by),
         "deposited_amount": str(escrow.deposited_amount) if payments else None,
     }
-    shown |= dict.fromkeys(("deposit_address", "payment_uri", "refund_address", "deposits"))
     if payments is None or not is_payer:
         return shown
     asked = request_of(escrow, terms, payments, services().settings.wallet.dust_limit, utcnow())
@@ -152,18 +167,30 @@ def _deposit(deposit: Deposit, needed: int) -> EscrowDeposit:
     )
 
 
-def _links(escrow: Escrow, terms: Terms, manager: EscrowManager, actor: Actor) -> dict[str, str]:
-    allowed = allowed_actions(terms, manager.parties(escrow), utcnow())
+def _links(escrow: AnyEscrow, terms: Terms, actor: Actor) -> dict[str, str]:
+    allowed = allowed_actions(terms, parties_of(escrow, actor), utcnow())
     if terms.decide_themselves:
         allowed -= {Action.RELEASE}  # an approval, where they ask for it
+    escrow_id = str(escrow.id)
     links = {
-        "self": url_for("api_escrows.show", id=escrow.id),
-        "transactions": url_for("api_escrows.list_transactions", id=escrow.id),
+        "self": address_of("api_escrows.show", escrow_id),
+        "transactions": address_of("api_escrows.list_transactions", escrow_id),
     }
     for action, (view, scope) in _ACTIONS.items():
         if action in allowed and (actor.scopes is None or scope in actor.scopes):
-            links[action.value] = url_for(view, id=escrow.id)
+            links[action.value] = address_of(view, escrow_id)
     return links
+
+
+def address_of(view: str, escrow_id: str) -> str:
+    """The path of an escrow's view."""
+    return _pattern(view, request.script_root).replace(_PLACE, escrow_id)
+
+
+@cache
+def _pattern(view: str, script_root: str) -> str:
+    """Worked out once for where the site is mounted: a document has several, and a list many documents."""
+    return url_for(view, id=_PLACE)
 
 
 def event_document(event: EscrowTransaction) -> EscrowEvent:

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from flask import Response, url_for
+from flask import Response
 from flask_openapi3 import APIBlueprint, Tag
 
-from webapp.blueprints.api.documents import escrow_document, escrow_documents, event_document
+from webapp.blueprints.api.documents import (
+    address_of,
+    escrow_document,
+    escrow_documents,
+    event_document,
+    usual_escrow_document,
+)
 from webapp.blueprints.api.escrow_filter import EscrowFilter
 from webapp.blueprints.api.operations import (
     answer,
@@ -36,13 +43,14 @@ from webapp.domain.roles import Scope
 from webapp.models import Escrow
 from webapp.services import audit_trail, escrow_queries
 from webapp.services.escrow_manager import EscrowManager
+from webapp.services.express.lane import ExpressLane, Once
 from webapp.services.funding_terms import DEPOSIT
 from webapp.services.idempotency import StoredAnswer
 from webapp.services.result_inspection import Inspection, find_report, inspect_result
 from webapp.web.body_sizes import takes_results
 from webapp.web.current import db_session, services
 from webapp.web.guards import signed_request
-from webapp.web.signed_requests import current_actor
+from webapp.web.signed_requests import current_actor, use_up_nonce
 
 _TAG = Tag(name="Escrows", description="Amounts that a payer locked for a task")
 bp = APIBlueprint(
@@ -58,35 +66,35 @@ class CreatedEscrow(EscrowDocument):
     "/create",
     **operation(Scope.ESCROW_CREATE, created_at_location(CreatedEscrow), creates=True, more_problems=(503,)),
 )
-@signed_request(Scope.ESCROW_CREATE)
+@signed_request(Scope.ESCROW_CREATE, is_once=True)
 def create(header: IdempotencyHeader, body: NewEscrow) -> Response:
     """Lock an amount of the payer's balance for a task, or ask for a deposit that pays for it."""
-    manager = _manager()
-    if body.funding == DEPOSIT:
-        services().wallets(db_session()).stock_address()
     terms = body.model_dump()
     terms["metadata"] = storable("metadata", body.metadata)
+    if body.funding == DEPOSIT:
+        services().wallets(db_session()).stock_address()
 
     def effect() -> StoredAnswer:
-        escrow = manager.create_escrow(**terms)
-        return made(_document(escrow, manager), url_for("api_escrows.show", id=escrow.id))
+        manager = _manager()
+        return _made(_document(manager.create_escrow(**terms), manager))
 
-    return answer_once(header, effect)
+    return answer_once(header, effect, lambda once: _lane(once, _made).create(terms))
 
 
 @bp.post("/<id>/deliver", **operation(Scope.ESCROW_DELIVER, EscrowDocument, changes=True))
 @takes_results
-@signed_request(Scope.ESCROW_DELIVER)
+@signed_request(Scope.ESCROW_DELIVER, is_once=True)
 def deliver(path: EscrowPath, header: IdempotencyHeader, body: Delivery) -> Response:
     """Hand in the provider's signed result; the payer's time to object begins."""
-    manager = _manager()
-    inspection = _inspection(path.id, Action.DELIVER, body, manager)
+    stated = (path.id, body.result_hash, body.provider_signature)
 
-    def effect() -> StoredAnswer:
-        escrow = manager.deliver_escrow(path.id, body.result_hash, body.provider_signature, inspection)
-        return changed(_document(escrow, manager))
+    def effect(inspection: Inspection | None = None) -> StoredAnswer:
+        manager = _manager()
+        return changed(_document(manager.deliver_escrow(*stated, inspection), manager))
 
-    return answer_once(header, effect)
+    if body.has_result:
+        return _answer_inspected(header, path.id, Action.DELIVER, body, effect)
+    return answer_once(header, effect, lambda once: _lane(once, changed).deliver(*stated))
 
 
 @bp.post(
@@ -100,17 +108,18 @@ def deliver(path: EscrowPath, header: IdempotencyHeader, body: Delivery) -> Resp
     ),
 )
 @takes_results
-@signed_request(Scope.ESCROW_RELEASE)
+@signed_request(Scope.ESCROW_RELEASE, is_once=True)
 def release(path: EscrowPath, header: IdempotencyHeader, body: Release) -> Response:
     """Accept the result: the provider and the community fund are paid."""
-    manager = _manager()
-    inspection = _inspection(path.id, Action.RELEASE, body, manager)
+    stated = (path.id, body.result_hash, body.provider_signature)
 
-    def effect() -> StoredAnswer:
-        escrow = manager.release_escrow(path.id, body.result_hash, body.provider_signature, inspection)
-        return changed(_document(escrow, manager))
+    def effect(inspection: Inspection | None = None) -> StoredAnswer:
+        manager = _manager()
+        return changed(_document(manager.release_escrow(*stated, inspection), manager))
 
-    return answer_once(header, effect)
+    if body.has_result:
+        return _answer_inspected(header, path.id, Action.RELEASE, body, effect)
+    return answer_once(header, effect, lambda once: _lane(once, changed).release(*stated))
 
 
 @bp.post(
@@ -123,13 +132,15 @@ def release(path: EscrowPath, header: IdempotencyHeader, body: Release) -> Respo
         "deadline has passed without a delivery. Before it is paid for: for the payer and the provider.",
     ),
 )
-@signed_request(Scope.ESCROW_REFUND)
+@signed_request(Scope.ESCROW_REFUND, is_once=True)
 def refund(path: EscrowPath, header: IdempotencyHeader, body: Refund) -> Response:
     """Give the amount back to the payer."""
-    manager = _manager()
-    return answer_once(
-        header, lambda: changed(_document(manager.refund_escrow(path.id, body.reason), manager))
-    )
+
+    def effect() -> StoredAnswer:
+        manager = _manager()
+        return changed(_document(manager.refund_escrow(path.id, body.reason), manager))
+
+    return answer_once(header, effect, lambda once: _lane(once, changed).refund(path.id, body.reason))
 
 
 @bp.get("/list", **operation(Scope.ESCROW_READ, EscrowPage))
@@ -188,14 +199,32 @@ def show_report(path: EscrowPath) -> Response:
     )
 
 
-def _inspection(
-    escrow_id: str, action: Action, body: Delivery | Release, manager: EscrowManager
-) -> Inspection | None:
+def _answer_inspected(
+    header: IdempotencyHeader,
+    escrow_id: str,
+    action: Action,
+    body: Delivery | Release,
+    effect: Callable[[Inspection | None], StoredAnswer],
+) -> Response:
+    """A result came along: it is checked first, which takes a while, and no request may ask for that twice."""
+    use_up_nonce()
     settings = services().settings
     submitted = body.submitted(settings.escrow.max_result_size)
-    if submitted is None:
-        return None
-    return inspect_result(db_session(), settings, manager, escrow_id, action, submitted, body.result_hash)
+    inspection = inspect_result(
+        db_session(), settings, _manager(), escrow_id, action, submitted, body.result_hash
+    )
+    return answer_once(header, lambda: effect(inspection))
+
+
+def _made(document: EscrowDocument) -> StoredAnswer:
+    return made(document, address_of("api_escrows.show", document.id))
+
+
+def _lane(once: Once, answered: Callable[[EscrowDocument], StoredAnswer]) -> ExpressLane:
+    actor = current_actor()
+    return services().express_lane(
+        db_session(), once, lambda escrow: answered(usual_escrow_document(escrow, actor))
+    )
 
 
 def _manager() -> EscrowManager:

@@ -26,13 +26,18 @@ class _WithResult(RequestPart):
         description="Or the result as any JSON value; the SHA-256 of its canonical form (RFC 8785) is the hash",
     )
 
-    def submitted(self, max_bytes: int) -> SubmittedResult | None:
+    @property
+    def has_result(self) -> bool:
+        """Whether the result itself was handed in."""
+        return self.result is not None or "result_json" in self.model_fields_set
+
+    def submitted(self, max_bytes: int) -> SubmittedResult:
         """What was handed in. Raises ValidationError naming `result` or `result_json`."""
-        if "result_json" in self.model_fields_set:
-            if self.result is not None:
-                raise ValidationError.of("result_json", "must not come together with result")
-            return SubmittedResult.of_json(self.result_json, max_bytes)
-        return None if self.result is None else SubmittedResult.of_base64(self.result, max_bytes)
+        if "result_json" not in self.model_fields_set:
+            return SubmittedResult.of_base64(self.result or "", max_bytes)
+        if self.result is not None:
+            raise ValidationError.of("result_json", "must not come together with result")
+        return SubmittedResult.of_json(self.result_json, max_bytes)
 
 
 class SignedHash(RequestPart):

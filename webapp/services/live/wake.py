@@ -10,10 +10,9 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine
 from webapp.config import Settings
 from webapp.extensions import prepare_engine
 from webapp.services.database import engine_options
-from webapp.services.live.announce import CHANNEL
+from webapp.services.live.announce import CHANNEL, GATHER_SECONDS
 
 SQLITE_LOOK_SECONDS = 0.15
-GATHER_SECONDS = 0.05
 
 
 class Wake(Protocol):

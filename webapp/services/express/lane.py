@@ -1,0 +1,270 @@
+"""The hot path: an escrow of the usual kind is created, delivered, released or refunded in one statement.
+
+Each move goes the same way. What is asked for is checked by the rules that everything else goes by, against the escrow
+as it was a moment ago; then one statement does it all if, and only if, nothing has changed since: the nonce and the
+idempotency key of the request, the escrow's state, the money, the audit trail.
+
+Whatever is not of the usual kind, is not allowed, or was changed meanwhile is answered None: nothing has happened, and
+`EscrowManager` does it, or says why not. So there is one place that words refusals, and what the hot path leaves out
+(own terms, deposits, disputes, the catalogue, payouts, spend limits) is merely slower.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from webapp.config import Settings
+from webapp.domain import accounts
+from webapp.domain.audit_chain import GENESIS
+from webapp.domain.clock import utcnow
+from webapp.domain.escrow_facts import parties_of
+from webapp.domain.escrow_states import MOVES, Action, Status, refusal
+from webapp.domain.exceptions import DuxosError
+from webapp.ledger.journal import Move
+from webapp.ledger.steps import values_of
+from webapp.models.one_statement import NotDoneError, OneStatement
+from webapp.models.plain_connection import plain_connection
+from webapp.services import audit_trail
+from webapp.services.escrow_creation import columns_of
+from webapp.services.escrow_events import creation_detail, delivery_detail, refund_detail, release_detail
+from webapp.services.escrow_terms import TermsReader, parsed_escrow_id, stated_reason
+from webapp.services.express.rows import EscrowRow, Seen, look
+from webapp.services.express.statements import NEW, creation, move, named
+from webapp.services.funding_terms import BALANCE
+from webapp.services.idempotency import StoredAnswer
+from webapp.services.key_ring import KeyRing
+from webapp.services.live.announce import announce
+from webapp.services.request_signing import NONCE_RETENTION, SignedRequest
+from webapp.services.service_orders import acceptance_hours
+from webapp.services.transaction_validator import ProvenResult, TransactionValidator
+
+Writer = Callable[[EscrowRow], StoredAnswer]
+# What a new escrow of the usual kind does not name.
+_UNUSUAL_TERMS = ("provider_node_id", "verifier_key_id", "terms")
+_ATTRIBUTES = {"metadata": "task_metadata"}
+# The journal entry that each event stands for.
+_ENTRIES = {"created": "create", "released": "release", "refunded": "refund"}
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """A request that counts once: who signed it, its nonce, and its idempotency key with the hash of what it asks."""
+
+    signed: SignedRequest
+    key: str | None
+    request_hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a move changes in the escrow's row, what it tells on the trail, and how the money goes."""
+
+    columns: dict[str, Any]
+    kind: str
+    detail: dict[str, Any]
+    moves: tuple[Move, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where on the escrow's trail the event comes."""
+
+    sequence: int
+    previous_hash: str
+
+
+class ExpressLane:
+    """Serves one request. `write` makes the answer out of the escrow as it will be."""
+
+    def __init__(
+        self, session: Session, settings: Settings, key_ring: KeyRing, once: Once, write: Writer
+    ) -> None:
+        self._session = session
+        self._engine = session.get_bind().engine
+        self._settings = settings
+        self._validator = TransactionValidator(session, settings, key_ring)
+        self._once = once
+        self._actor = once.signed.actor
+        self._write = write
+
+    def create(self, terms: Mapping[str, Any]) -> StoredAnswer | None:
+        """A new escrow, paid for from the balance; `terms` are those of `EscrowManager.create_escrow`."""
+        is_unusual = terms["funding"] != BALANCE or any(terms[name] for name in _UNUSUAL_TERMS)
+        is_own = terms["payer_wallet_id"] in self._actor.wallet_ids
+        if is_unusual or not is_own or self._once.signed.key.has_spend_limit:
+            return None
+        try:
+            read = TermsReader(None, self._settings).read(**terms)
+        except DuxosError:
+            return None
+        escrow = EscrowRow(**columns_of(read, self._settings.escrow.fund_basis_points))
+        lock = Move(accounts.available(escrow.payer_wallet_id), _held(escrow), escrow.amount)
+        plan = Plan(_columns_of(escrow), "created", creation_detail(escrow), (lock,))
+        return self._do(creation(is_keyed=self._is_keyed), escrow, plan, Place(1, GENESIS))
+
+    def deliver(self, escrow_id: str, result_hash: str, provider_signature: str) -> StoredAnswer | None:
+        """The provider's signed result, without the result itself."""
+
+        def plan(escrow: EscrowRow, now: datetime) -> Plan:
+            proven = self._validator.require_valid_result(escrow, result_hash, provider_signature)
+            checked = self._validator.require_result_rules(escrow, proven.result_hash, None)
+            accept_by = now + timedelta(hours=acceptance_hours(escrow, self._settings))
+            columns = _result_columns(proven, provider_signature.lower())
+            columns |= {"delivered_at": now, "accept_by": accept_by}
+            return Plan(columns, "delivered", delivery_detail(proven.result_hash, accept_by, checked))
+
+        return self._move(escrow_id, Action.DELIVER, plan)
+
+    def release(
+        self, escrow_id: str, result_hash: str | None, provider_signature: str | None
+    ) -> StoredAnswer | None:
+        """The payer or the verifier accepts. A provider that is paid out on the chain takes the ordinary way."""
+
+        def plan(escrow: EscrowRow, now: datetime) -> Plan:
+            proven, signature = self._validator.require_accepted(escrow, result_hash, provider_signature)
+            checked = self._validator.require_result_rules(escrow, proven.result_hash, None)
+            columns = _result_columns(proven, signature) | {"released_at": now}
+            earning = accounts.available(escrow.provider_wallet_id)
+            moves = (
+                Move(_held(escrow), earning, escrow.provider_amount),
+                Move(_held(escrow), accounts.FUND, escrow.community_amount),
+            )
+            return Plan(columns, "released", release_detail(escrow, proven.result_hash, checked), moves)
+
+        return self._move(escrow_id, Action.RELEASE, plan)
+
+    def refund(self, escrow_id: str, reason: str) -> StoredAnswer | None:
+        """What it holds goes back to the payer's balance."""
+
+        def plan(escrow: EscrowRow, now: datetime) -> Plan:
+            text = stated_reason(reason)
+            back = Move(_held(escrow), accounts.available(escrow.payer_wallet_id), escrow.amount)
+            columns = {"refund_reason": text, "refunded_at": now}
+            return Plan(columns, "refunded", refund_detail(text), (back,))
+
+        return self._move(escrow_id, Action.REFUND, plan)
+
+    def _move(
+        self, escrow_id: str, action: Action, plan: Callable[[EscrowRow, datetime], Plan]
+    ) -> StoredAnswer | None:
+        try:
+            seen = self._look(parsed_escrow_id(escrow_id))
+            now = utcnow()
+            if seen is None or not self._is_usual(seen, action, now):
+                return None
+            made = plan(seen.escrow, now)
+        except DuxosError:
+            return None
+        values = {"seen_status": seen.escrow.status, "escrow_id": seen.escrow.id}
+        made.columns.update(status=MOVES[Status(seen.escrow.status), action].value, updated_at=now)
+        for name, value in made.columns.items():
+            setattr(seen.escrow, name, value)
+        statement = move(action, is_keyed=self._is_keyed)
+        return self._do(statement, seen.escrow, made, Place(seen.last_sequence + 1, seen.last_hash), values)
+
+    def _look(self, escrow_id: uuid.UUID) -> Seen | None:
+        _let_go(self._session)
+        with plain_connection(self._engine) as connection:
+            return look(connection, escrow_id)
+
+    def _is_usual(self, seen: Seen, action: Action, now: datetime) -> bool:
+        """Whether it is of the usual kind, no deadline seems to have passed, and the actor may do this to it."""
+        escrow, terms = seen.escrow, seen.escrow.terms
+        if terms.status not in (Status.ACTIVE, Status.DELIVERED) or (terms.status, action) not in MOVES:
+            return False
+        if terms.has_own_terms or escrow.funding != BALANCE:
+            return False
+        if terms.has_expired(now) or terms.window_is_over(now):
+            return False
+        if action is Action.RELEASE and seen.payout_address:
+            return False
+        return refusal(terms, action, parties_of(escrow, self._actor), now) is None
+
+    def _do(
+        self,
+        statement: OneStatement,
+        escrow: EscrowRow,
+        plan: Plan,
+        place: Place,
+        more: Mapping[str, Any] | None = None,
+    ) -> StoredAnswer | None:
+        """Run the statement. The answer is written first, since it is stored with what it tells of."""
+        answer = self._write(escrow)
+        values = {
+            **named("escrow", plan.columns),
+            **self._request_values(answer, escrow.updated_at),
+            **self._told_values(escrow, plan, place),
+            **(more or {}),
+        }
+        if plan.moves:
+            kind = _ENTRIES[plan.kind]
+            key = f"escrow:{escrow.id}:{kind}"
+            values |= values_of(key, f"escrow_{kind}", plan.moves, escrow.updated_at)
+        _let_go(self._session)
+        try:
+            with plain_connection(self._engine) as connection:
+                statement.run(connection, values)
+        except NotDoneError:
+            return None
+        announce(self._engine)
+        return answer
+
+    @property
+    def _is_keyed(self) -> bool:
+        return self._once.key is not None
+
+    def _request_values(self, answer: StoredAnswer, now: datetime) -> dict[str, Any]:
+        signed = self._once.signed
+        return {
+            "nonce_key_id": signed.key.key_id,
+            "nonce_nonce": signed.nonce,
+            "nonce_expires_at": now + NONCE_RETENTION,
+            "answer_principal": self._actor.principal,
+            "answer_key": self._once.key,
+            "answer_request_hash": self._once.request_hash,
+            "answer_response_status": answer.status,
+            "answer_response_location": answer.location,
+            "answer_response_body": answer.body,
+            "answer_created_at": now,
+        }
+
+    def _told_values(self, escrow: EscrowRow, plan: Plan, place: Place) -> dict[str, Any]:
+        event = {
+            "escrow_id": escrow.id,
+            "sequence": place.sequence,
+            "kind": plan.kind,
+            "actor": self._actor.name,
+            "amount": escrow.amount,
+            "detail": plan.detail,
+            "created_at": escrow.updated_at,
+            "previous_hash": place.previous_hash,
+        }
+        return named("told", event | {"hash": audit_trail.row_hash(event)})
+
+
+def _columns_of(escrow: EscrowRow) -> dict[str, Any]:
+    return {name: getattr(escrow, _ATTRIBUTES.get(name, name)) for name in NEW}
+
+
+def _result_columns(proven: ProvenResult, signature: str) -> dict[str, Any]:
+    return {
+        "result_hash": proven.result_hash,
+        "provider_signature": signature,
+        "worked_by_node_id": proven.node_id,
+    }
+
+
+def _held(escrow: EscrowRow) -> str:
+    return accounts.held(escrow.payer_wallet_id)
+
+
+def _let_go(session: Session) -> None:
+    """Give back the session's connection: the pool is small, and nobody holds two at once."""
+    if session.in_transaction():
+        session.commit()

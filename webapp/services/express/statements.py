@@ -1,0 +1,120 @@
+"""The money statements of an escrow's usual life: one for each move, made of the same steps.
+
+    request    the nonce is used up, and the answer stored under the idempotency key, if there is one
+    escrow     it is made, or goes from the state that was seen to the next one
+    money      the wallets, the journal entry, its postings (`ledger.steps`)
+    told       the event on the audit trail
+
+An escrow's row is taken before any wallet's, as everywhere. What a step needs to hold stands in its own condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import bindparam, exists, literal_column, select, update
+
+from webapp.domain.escrow_states import Action
+from webapp.ledger.steps import movement
+from webapp.models import CatalogueService, Escrow, EscrowTransaction, IdempotencyKey, RequestNonce
+from webapp.models.one_statement import Before, OneStatement, Step
+
+_ESCROWS: Any = Escrow.__table__
+# What an escrow that is paid for from the balance is made with; every other column starts empty.
+NEW = (
+    "id", "payer_wallet_id", "provider_wallet_id", "amount", "provider_amount", "community_amount",
+    "fund_basis_points", "status", "service_name", "task_id", "funding", "deposited_amount", "outage_id",
+    "metadata", "expected_result_hash", "expires_at", "created_at", "updated_at",
+)  # fmt: skip
+# What each move changes besides the state.
+CHANGED = {
+    Action.DELIVER: ("result_hash", "provider_signature", "worked_by_node_id", "delivered_at", "accept_by"),
+    Action.RELEASE: ("result_hash", "provider_signature", "worked_by_node_id", "released_at"),
+    Action.REFUND: ("refund_reason", "refunded_at"),
+}
+# How many wallets each changes, and by how many moves of money.
+_MONEY = {Action.RELEASE: (2, 2), Action.REFUND: (1, 1)}
+
+
+@cache
+def creation(*, is_keyed: bool) -> OneStatement:
+    """A new escrow with its amount locked, for a provider who offers no service of this name in the catalogue."""
+    return OneStatement(*_request(is_keyed), Step("escrow", _create), *movement(1, 1), Step("told", _tell))
+
+
+@cache
+def move(action: Action, *, is_keyed: bool) -> OneStatement:
+    """Delivery, release or refund of an escrow that is still in the state in which it was seen."""
+    money = movement(*_MONEY[action]) if action in _MONEY else ()
+    change = Step("escrow", lambda before: _change(before, action))
+    return OneStatement(*_request(is_keyed), change, *money, Step("told", _tell))
+
+
+def named(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns' values as parameters: those of a table begin with `nonce_`, `answer_`, `escrow_` or `told_`."""
+    return {f"{prefix}_{name}": value for name, value in values.items()}
+
+
+def _request(is_keyed: bool) -> tuple[Step, ...]:
+    nonce, answer = Step("nonce", _use_nonce), Step("answer", _store_answer)
+    return (nonce, answer) if is_keyed else (nonce,)
+
+
+def _use_nonce(before: Before) -> Any:
+    names = ("key_id", "nonce", "expires_at")
+    return _insert(before, RequestNonce.__table__, "nonce", names).on_conflict_do_nothing()
+
+
+def _store_answer(before: Before) -> Any:
+    names = ("principal", "key", "request_hash", "response_status", "response_location", "response_body")
+    return _insert(
+        before, IdempotencyKey.__table__, "answer", (*names, "created_at")
+    ).on_conflict_do_nothing()
+
+
+def _create(before: Before) -> Any:
+    is_ordered = exists(select(literal_column("1"))).where(
+        CatalogueService.provider_wallet_id == _parameter("escrow", _ESCROWS.c.provider_wallet_id),
+        CatalogueService.name == _parameter("escrow", _ESCROWS.c.service_name),
+        CatalogueService.is_active,
+    )
+    return _insert(before, _ESCROWS, "escrow", NEW, ~is_ordered)
+
+
+def _change(before: Before, action: Action) -> Any:
+    columns = _ESCROWS.c
+    names = ("status", "updated_at", *CHANGED[action])
+    is_as_seen = columns.status == bindparam("seen_status", type_=columns.status.type)
+    return (
+        update(_ESCROWS)
+        .where(columns.id == _parameter("escrow", columns.id), is_as_seen, before.is_done)
+        .values({name: _parameter("escrow", columns[name]) for name in names})
+    )
+
+
+def _tell(before: Before) -> Any:
+    names = (
+        "escrow_id",
+        "sequence",
+        "kind",
+        "actor",
+        "amount",
+        "detail",
+        "created_at",
+        "previous_hash",
+        "hash",
+    )
+    return _insert(before, EscrowTransaction.__table__, "told", names)
+
+
+def _insert(before: Before, table: Any, prefix: str, names: Sequence[str], *conditions: Any) -> Any:
+    row = select(*(_parameter(prefix, table.c[name]) for name in names))
+    return before.insert(table).from_select(
+        names, row.where(before.is_done, *conditions), include_defaults=False
+    )
+
+
+def _parameter(prefix: str, column: Any) -> Any:
+    return bindparam(f"{prefix}_{column.name}", type_=column.type)
