@@ -14,42 +14,45 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
-from webapp.domain import accounts
 from webapp.domain.audit_chain import GENESIS
 from webapp.domain.clock import utcnow
 from webapp.domain.escrow_facts import parties_of
 from webapp.domain.escrow_states import MOVES, Action, Status, refusal
 from webapp.domain.exceptions import DuxosError
-from webapp.ledger.journal import Move
 from webapp.ledger.steps import values_of
 from webapp.models.one_statement import NotDoneError, OneStatement
 from webapp.models.plain_connection import plain_connection
-from webapp.services import audit_trail
 from webapp.services.escrow_creation import columns_of
-from webapp.services.escrow_events import creation_detail, delivery_detail, refund_detail, release_detail
-from webapp.services.escrow_terms import TermsReader, parsed_escrow_id, stated_reason
+from webapp.services.escrow_terms import TermsReader, parsed_escrow_id
+from webapp.services.express.plans import (
+    Place,
+    Plan,
+    carry_out,
+    entry_of,
+    event_of,
+    plan_creation,
+    plan_delivery,
+    plan_refund,
+    plan_release,
+)
 from webapp.services.express.rows import EscrowRow, Seen, look
-from webapp.services.express.statements import NEW, creation, move, named
+from webapp.services.express.statements import creation, move, named
 from webapp.services.funding_terms import BALANCE
 from webapp.services.idempotency import StoredAnswer
 from webapp.services.key_ring import KeyRing
 from webapp.services.live.announce import announce
 from webapp.services.request_signing import NONCE_RETENTION, SignedRequest
-from webapp.services.service_orders import acceptance_hours
-from webapp.services.transaction_validator import ProvenResult, TransactionValidator
+from webapp.services.transaction_validator import TransactionValidator
 
 Writer = Callable[[EscrowRow], StoredAnswer]
 # What a new escrow of the usual kind does not name.
 _UNUSUAL_TERMS = ("provider_node_id", "verifier_key_id", "terms")
-_ATTRIBUTES = {"metadata": "task_metadata"}
-# The journal entry that each event stands for.
-_ENTRIES = {"created": "create", "released": "release", "refunded": "refund"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,24 +62,6 @@ class Once:
     signed: SignedRequest
     key: str | None
     request_hash: str
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """What a move changes in the escrow's row, what it tells on the trail, and how the money goes."""
-
-    columns: dict[str, Any]
-    kind: str
-    detail: dict[str, Any]
-    moves: tuple[Move, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """Where on the escrow's trail the event comes."""
-
-    sequence: int
-    previous_hash: str
 
 
 class ExpressLane:
@@ -104,20 +89,15 @@ class ExpressLane:
         except DuxosError:
             return None
         escrow = EscrowRow(**columns_of(read, self._settings.escrow.fund_basis_points))
-        lock = Move(accounts.available(escrow.payer_wallet_id), _held(escrow), escrow.amount)
-        plan = Plan(_columns_of(escrow), "created", creation_detail(escrow), (lock,))
+        plan = plan_creation(escrow)
         return self._do(creation(is_keyed=self._is_keyed), escrow, plan, Place(1, GENESIS))
 
     def deliver(self, escrow_id: str, result_hash: str, provider_signature: str) -> StoredAnswer | None:
         """The provider's signed result, without the result itself."""
 
         def plan(escrow: EscrowRow, now: datetime) -> Plan:
-            proven = self._validator.require_valid_result(escrow, result_hash, provider_signature)
-            checked = self._validator.require_result_rules(escrow, proven.result_hash, None)
-            accept_by = now + timedelta(hours=acceptance_hours(escrow, self._settings))
-            columns = _result_columns(proven, provider_signature.lower())
-            columns |= {"delivered_at": now, "accept_by": accept_by}
-            return Plan(columns, "delivered", delivery_detail(proven.result_hash, accept_by, checked))
+            result = (result_hash, provider_signature)
+            return plan_delivery(self._validator, self._settings, escrow, now, *result)
 
         return self._move(escrow_id, Action.DELIVER, plan)
 
@@ -127,28 +107,13 @@ class ExpressLane:
         """The payer or the verifier accepts. A provider that is paid out on the chain takes the ordinary way."""
 
         def plan(escrow: EscrowRow, now: datetime) -> Plan:
-            proven, signature = self._validator.require_accepted(escrow, result_hash, provider_signature)
-            checked = self._validator.require_result_rules(escrow, proven.result_hash, None)
-            columns = _result_columns(proven, signature) | {"released_at": now}
-            earning = accounts.available(escrow.provider_wallet_id)
-            moves = (
-                Move(_held(escrow), earning, escrow.provider_amount),
-                Move(_held(escrow), accounts.FUND, escrow.community_amount),
-            )
-            return Plan(columns, "released", release_detail(escrow, proven.result_hash, checked), moves)
+            return plan_release(self._validator, escrow, now, result_hash, provider_signature)
 
         return self._move(escrow_id, Action.RELEASE, plan)
 
     def refund(self, escrow_id: str, reason: str) -> StoredAnswer | None:
         """What it holds goes back to the payer's balance."""
-
-        def plan(escrow: EscrowRow, now: datetime) -> Plan:
-            text = stated_reason(reason)
-            back = Move(_held(escrow), accounts.available(escrow.payer_wallet_id), escrow.amount)
-            columns = {"refund_reason": text, "refunded_at": now}
-            return Plan(columns, "refunded", refund_detail(text), (back,))
-
-        return self._move(escrow_id, Action.REFUND, plan)
+        return self._move(escrow_id, Action.REFUND, lambda escrow, now: plan_refund(escrow, now, reason))
 
     def _move(
         self, escrow_id: str, action: Action, plan: Callable[[EscrowRow, datetime], Plan]
@@ -162,9 +127,7 @@ class ExpressLane:
         except DuxosError:
             return None
         values = {"seen_status": seen.escrow.status, "escrow_id": seen.escrow.id}
-        made.columns.update(status=MOVES[Status(seen.escrow.status), action].value, updated_at=now)
-        for name, value in made.columns.items():
-            setattr(seen.escrow, name, value)
+        carry_out(seen.escrow, action, made, now)
         statement = move(action, is_keyed=self._is_keyed)
         return self._do(statement, seen.escrow, made, Place(seen.last_sequence + 1, seen.last_hash), values)
 
@@ -199,13 +162,12 @@ class ExpressLane:
         values = {
             **named("escrow", plan.columns),
             **self._request_values(answer, escrow.updated_at),
-            **self._told_values(escrow, plan, place),
+            **named("told", event_of(self._actor.name, escrow, plan, place)),
             **(more or {}),
         }
         if plan.moves:
-            kind = _ENTRIES[plan.kind]
-            key = f"escrow:{escrow.id}:{kind}"
-            values |= values_of(key, f"escrow_{kind}", plan.moves, escrow.updated_at)
+            key, kind = entry_of(escrow, plan)
+            values |= values_of(key, kind, plan.moves, escrow.updated_at)
         _let_go(self._session)
         try:
             with plain_connection(self._engine) as connection:
@@ -233,35 +195,6 @@ class ExpressLane:
             "answer_response_body": answer.body,
             "answer_created_at": now,
         }
-
-    def _told_values(self, escrow: EscrowRow, plan: Plan, place: Place) -> dict[str, Any]:
-        event = {
-            "escrow_id": escrow.id,
-            "sequence": place.sequence,
-            "kind": plan.kind,
-            "actor": self._actor.name,
-            "amount": escrow.amount,
-            "detail": plan.detail,
-            "created_at": escrow.updated_at,
-            "previous_hash": place.previous_hash,
-        }
-        return named("told", event | {"hash": audit_trail.row_hash(event)})
-
-
-def _columns_of(escrow: EscrowRow) -> dict[str, Any]:
-    return {name: getattr(escrow, _ATTRIBUTES.get(name, name)) for name in NEW}
-
-
-def _result_columns(proven: ProvenResult, signature: str) -> dict[str, Any]:
-    return {
-        "result_hash": proven.result_hash,
-        "provider_signature": signature,
-        "worked_by_node_id": proven.node_id,
-    }
-
-
-def _held(escrow: EscrowRow) -> str:
-    return accounts.held(escrow.payer_wallet_id)
 
 
 def _let_go(session: Session) -> None:

@@ -61,6 +61,19 @@ class EscrowRow(DerivedFacts):
 
 AnyEscrow = Escrow | EscrowRow
 NAMES = tuple(field.name for field in fields(EscrowRow))
+# The columns that an escrow that is paid for from the balance is made with; every other one starts empty.
+NEW = (
+    "id", "payer_wallet_id", "provider_wallet_id", "amount", "provider_amount", "community_amount",
+    "fund_basis_points", "status", "service_name", "task_id", "funding", "deposited_amount", "outage_id",
+    "metadata", "expected_result_hash", "expires_at", "created_at", "updated_at",
+)  # fmt: skip
+_ATTRIBUTES = {"metadata": "task_metadata"}
+_NEW_ATTRIBUTES = tuple((name, _ATTRIBUTES.get(name, name)) for name in NEW)
+
+
+def new_columns(escrow: EscrowRow) -> dict[str, Any]:
+    """What the row of a new escrow is made with."""
+    return {name: getattr(escrow, attribute) for name, attribute in _NEW_ATTRIBUTES}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,14 +20,9 @@ from webapp.domain.escrow_states import Action
 from webapp.ledger.steps import movement
 from webapp.models import CatalogueService, Escrow, EscrowTransaction, IdempotencyKey, RequestNonce
 from webapp.models.one_statement import Before, OneStatement, Step
+from webapp.services.express.rows import NEW
 
 _ESCROWS: Any = Escrow.__table__
-# What an escrow that is paid for from the balance is made with; every other column starts empty.
-NEW = (
-    "id", "payer_wallet_id", "provider_wallet_id", "amount", "provider_amount", "community_amount",
-    "fund_basis_points", "status", "service_name", "task_id", "funding", "deposited_amount", "outage_id",
-    "metadata", "expected_result_hash", "expires_at", "created_at", "updated_at",
-)  # fmt: skip
 # What each move changes besides the state.
 CHANGED = {
     Action.DELIVER: ("result_hash", "provider_signature", "worked_by_node_id", "delivered_at", "accept_by"),
