@@ -117,6 +117,8 @@ def answer_once(
     """
     same = idempotency.request_hash(request.method, request.full_path, request.get_json(silent=True))
     key = header.idempotency_key
+    if key is not None:
+        idempotency.require_key(key)
     stored = express(Once(current_signature(), key, same)) if express else None
     if stored is None:
         if express:
