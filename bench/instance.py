@@ -26,7 +26,9 @@ THREADS = 8
 class Instance:
     """Settings, and the server process."""
 
-    def __init__(self, folder: Path, database_url: str, redis_url: str = "memory://") -> None:
+    def __init__(
+        self, folder: Path, database_url: str, redis_url: str = "memory://", sections: Sections | None = None
+    ) -> None:
         loud: Sections = {
             "database": {"url": database_url},
             "security": {
@@ -36,7 +38,7 @@ class Instance:
                 "rate_limit_storage_url": redis_url,
             },
         }
-        self.settings: Settings = load_config(write_config(folder, loud))
+        self.settings: Settings = load_config(write_config(folder, loud, sections or {}))
         self.port = free_port()
         self._server: subprocess.Popen[bytes] | None = None
 
@@ -50,12 +52,12 @@ class Instance:
         """Make the tables, as the first use would."""
         create_if_missing(create_app(self.settings))
 
-    def start(self, workers: int) -> None:
+    def start(self, workers: int, threads: int = THREADS) -> None:
         """Start the server and wait for its first answer."""
         folder = self.settings.instance_path
         granian = Path(sys.executable).with_name("granian")
         where = ["--host", "127.0.0.1", "--port", str(self.port), "--log-level", "error"]
-        size = ["--workers", str(workers), "--blocking-threads", str(THREADS)]
+        size = ["--workers", str(workers), "--blocking-threads", str(threads)]
         command = ["env", f"DUXOS_INSTANCE_PATH={folder}", str(granian), "--interface", "wsgi", *where, *size]
         log = folder / "server.log"
         self._server = spawn([*command, "wsgi:app"], log=log, death_signal=signal.SIGTERM)

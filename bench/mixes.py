@@ -1,4 +1,7 @@
-"""What one client does: A creates and releases; B does what a busy day has, in its proportions."""
+"""What one client does: A creates and releases; B does what a busy day has, in its proportions.
+
+A batch is a thousand of A's lifecycles in two requests.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ import uuid
 from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from bench.browser import Browser
 from bench.connection import HttpConnection
@@ -19,8 +23,10 @@ from webapp.domain.money import Amount
 
 Escrow = dict[str, str]
 REMEMBERED = 100
+IN_A_BATCH = 1000, 10  # operations, and providers that they are for
 MIXES: dict[str, dict[str, int]] = {
     "A": {"lifecycle": 100},
+    "batch": {"batch": 100},
     "B": {"lifecycle": 60, "refund": 5, "dispute": 2, "get": 20, "list": 13},
 }
 
@@ -38,6 +44,7 @@ class Client:
         self._programs: dict[int, SignedClient] = {}
         self._deeds: dict[str, Callable[[], None]] = {
             "lifecycle": self.lifecycle,
+            "batch": self.batch,
             "refund": self.refund,
             "dispute": self.dispute,
             "get": self.get,
@@ -68,6 +75,25 @@ class Client:
         pair, escrow = self._create(self._chooser.choice(self._pairs))
         with self._timed("release"):
             self.program(pair.payer).post(f"/escrow/{escrow['id']}/release", result(pair, escrow))
+
+    def batch(self) -> None:
+        """Create a thousand escrows for the work of a few providers, and release them all."""
+        payer, pairs = (
+            self._chooser.choice(self._pairs).payer,
+            self._chooser.choices(self._pairs, k=IN_A_BATCH[1]),
+        )
+        program = self.program(payer)
+        mine = [Pair(payer, pair.provider) for pair in pairs if pair.provider is not payer]
+        chosen = self._chooser.choices(mine, k=IN_A_BATCH[0])
+        orders = [{"do": "create", **order(pair, self._chooser)} for pair in chosen]
+        with self._timed("batch of creations"):
+            created = done(program.post("/escrow/batch", {"operations": orders}))
+        releases = [
+            {"do": "release", "escrow_id": escrow["id"], **result(pair, escrow)}
+            for pair, escrow in zip(chosen, created, strict=True)
+        ]
+        with self._timed("batch of releases"):
+            self.done["lifecycle"] += len(done(program.post("/escrow/batch", {"operations": releases})))
 
     def refund(self) -> None:
         """Create, and have the provider give it back."""
@@ -119,6 +145,14 @@ class Client:
         started = time.perf_counter()
         yield
         self.latencies[endpoint].append((time.perf_counter() - started) * 1000)
+
+
+def done(answer: dict[str, Any]) -> list[Escrow]:
+    """The escrows of a batch. Raises RuntimeError when an operation was refused."""
+    results = answer["results"]
+    if refused := [one["problem"] for one in results if "problem" in one]:
+        raise RuntimeError(f"a batch: {refused[0]}")
+    return [one["escrow"] for one in results]
 
 
 def order(pair: Pair, chooser: random.Random) -> dict[str, object]:

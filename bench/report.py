@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 
@@ -57,6 +58,34 @@ def latencies(kept: list[Run]) -> str:
     return table(["mix", "clients", "history", "endpoint", "requests", "p50 ms", "p99 ms"], rows)
 
 
+def settings(done: list[Run], reference: str) -> str:
+    """A row for each setting: the median of its kept runs, from the least to the most."""
+    together: defaultdict[tuple[str, int, int], list[Run]] = defaultdict(list)
+    for run in done:
+        setting = run.setting
+        together[setting.mix, setting.clients, setting.history] += [run] if run.is_kept else []
+    head = [
+        "mix",
+        "clients",
+        "history",
+        "kept runs",
+        "lifecycles/s",
+        f"ratio to {reference}: median",
+        "least",
+        "most",
+    ]
+    return table(head, (_setting(key, some) for key, some in together.items()))
+
+
+def _setting(key: tuple[str, int, int], kept: list[Run]) -> list[object]:
+    if not kept:
+        return [*key, 0, "", "", "", ""]
+    ratios = [run.ratio for run in kept]
+    rate = statistics.median(run.lifecycles_per_second for run in kept)
+    figures = (statistics.median(ratios), min(ratios), max(ratios))
+    return [*key, len(kept), f"{rate:.1f}", *(f"{figure:.3f}" for figure in figures)]
+
+
 def growth(pages: dict[int, dict[str, float]]) -> str:
     """How long each list and page takes with the shortest and the longest history, and how many times that is."""
     short, long = min(pages), max(pages)
@@ -67,6 +96,9 @@ def growth(pages: dict[int, dict[str, float]]) -> str:
     return table(["read", f"p50 ms, {short} escrows", f"p50 ms, {long} escrows", "growth"], rows)
 
 
-def reads(pages: dict[str, float], history: int) -> str:
-    """How long each list and page takes."""
-    return table(["read", f"p50 ms, {history} escrows"], ([name, f"{ms:.1f}"] for name, ms in pages.items()))
+def reads(pages: dict[int, dict[str, float]]) -> str:
+    """How long each list and page takes; with more than one length of history, how that has grown."""
+    if len(pages) > 1:
+        return growth(pages)
+    ((history, read),) = pages.items()
+    return table(["read", f"p50 ms, {history} escrows"], ([name, f"{ms:.1f}"] for name, ms in read.items()))

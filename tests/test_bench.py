@@ -7,15 +7,21 @@ import random
 import time
 from collections import Counter
 from pathlib import Path
+from typing import cast
 
+import pytest
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from bench import meters, people, report, sqlite_reference
+from bench import meters, options, people, report, rounds, sqlite_reference, targets
+from bench.databases import Place
 from bench.history import History
+from bench.instance import Instance
 from bench.load import Cost, Load, percentile
 from bench.meters import Spent
 from bench.runs import Run, Setting
+from bench.stage import Stage
+from bench.targets import Measured
 from webapp.config import Settings
 from webapp.ledger import pooled
 from webapp.ledger.integrity import check_books
@@ -91,3 +97,43 @@ def test_the_meters_see_what_a_process_spends() -> None:
 def test_the_reference_for_sqlite_keeps_its_file(tmp_path: Path) -> None:
     rates = [sqlite_reference.lifecycles_per_second(tmp_path / "reference.db", 0.05) for _ in range(2)]
     assert all(rate > 0 for rate in rates)
+
+
+def test_the_table_of_targets_says_what_was_reached_and_what_was_not_measured() -> None:
+    measured = {
+        "mix_a": Measured([0.29, 0.46, 0.5]),
+        "batch": Measured([3.0, 1.0], "4 clients"),
+        "start": Measured([2.5]),
+        "sqlite": Measured([]),
+    }
+    rows = {line.split(" | ")[0][2:]: line for line in targets.as_table(measured).splitlines()[2:]}
+    assert len(rows) == len(targets.TARGETS)
+    row = "| 0.460 × P8 (0.290 to 0.500, 3) | 0.3 × P8 | 0.45 × P8 | aim |"
+    assert rows["mix A through HTTP, 8 clients, PostgreSQL"].endswith(row)
+    assert rows["POST /escrow/batch, lifecycles (4 clients)"].endswith("| 2 × P8 | 4 × P8 | floor |")
+    assert rows["cold start of wsgi:app"].endswith("| 2 s | 1 s | missed |")
+    assert "not measured" in rows["the same at 32 clients"]
+    assert "no measurement was kept" in rows["SQLite, one process, mix A"]
+    assert targets.as_document(measured)["start"]["reached"] == "missed"
+
+
+def test_a_setting_is_run_again_until_it_was_kept_often_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    calm = iter([False, True, True, False, *[True] * 9])
+    monkeypatch.setattr(
+        rounds,
+        "measure",
+        lambda _place, _instance, _pairs, setting: a_run(setting.mix, 900, 1100 if next(calm) else 1900),
+    )
+    stage = Stage(options.read(["runs"], ["--runs", "2", "--seconds", "1"]), "")
+    place = Place("P8", lambda: "", lambda _seconds: 0.0)
+    wanted = rounds.settings(stage, 100, ["A", "B"], [8])
+    done = list(rounds.runs(stage, place, cast("Instance", None), [], wanted))
+    assert [run.setting.mix for run in done] == ["A", "B", "A", "B", "A", "B"]
+    assert len(rounds.ratios(done, "A", 8)) == len(rounds.ratios(done, "B", 8)) == 2
+    assert "| A | 8 | 10000 | 2 | 100.0 | 0.100 | 0.100 | 0.100 |" in report.settings(done, "P8")
+
+
+def test_sqlite_is_served_by_one_process() -> None:
+    assert options.read(["runs"], ["--db", "sqlite"]).workers == 1
+    assert options.read(["runs"], []).workers == 2
+    assert options.read(["runs"], ["--db", "sqlite", "--workers", "3"]).workers == 3

@@ -1,0 +1,51 @@
+"""What a benchmark can be told."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+
+from bench.databases import KINDS
+
+MIXES = ("A", "B", "C")
+# SQLite takes one writer at a time: a second process waits for the first, and its clients for both.
+WORKERS = {"postgres": 2, "sqlite": 1}
+
+
+def read(parts: Sequence[str], arguments: Sequence[str] | None = None) -> argparse.Namespace:
+    """The options of `make bench`, whose parts have these names."""
+    parser = argparse.ArgumentParser(prog="python -m bench")
+    parser.add_argument("--parts", type=_some_of(parts), default=list(parts), help=f"of {','.join(parts)}")
+    parser.add_argument("--clients", type=_numbers, default=[1, 8, 32], help="at once; a list")
+    parser.add_argument("--mix", type=_some_of(MIXES), default=["A"], help="A, B, C; a list")
+    parser.add_argument(
+        "--history", type=_numbers, default=[10_000], help="escrows that are there before; a list"
+    )
+    parser.add_argument("--seconds", type=float, default=10)
+    parser.add_argument("--runs", type=int, default=5, help="kept runs of each setting")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--db", choices=KINDS, default="postgres")
+    parser.add_argument("--workers", type=int, help="processes of the server: 2, with SQLite 1")
+    parser.add_argument("--wallets", type=int, default=1000)
+    parser.add_argument("--adversaries", type=int, default=8, help="clients of mix C")
+    parser.add_argument("--reads", type=int, default=30, help="times that each list and page is read")
+    options = parser.parse_args(arguments)
+    if options.workers is None:
+        options.workers = WORKERS[options.db]
+    return options
+
+
+def _numbers(text: str) -> list[int]:
+    return [int(number) for number in text.split(",")]
+
+
+def _some_of(names: Sequence[str]):  # type: ignore[no-untyped-def]
+    known = {name.lower(): name for name in names}
+
+    def read_names(text: str) -> list[str]:
+        asked = text.lower().split(",")
+        if unknown := set(asked) - known.keys():
+            raise argparse.ArgumentTypeError(f"there is no {', '.join(sorted(unknown))}")
+        return [known[name] for name in asked]
+
+    return read_names
