@@ -31,7 +31,9 @@ from webapp.domain.roles import Actor
 from webapp.models import RequestNonce
 from webapp.models.insert_once import insert_once
 from webapp.services.key_ring import KeyRing, KnownKey
+from webapp.services.received_request import Headers, ReceivedRequest
 from webapp.services.unit_of_work import lone_write
+from webapp.services.usual_signatures import UsualSignature, recognise
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
 # A request is accepted from five minutes before its `created` until five minutes after it.
@@ -44,16 +46,6 @@ _TARGETS = ({"@path", "@query"}, {"@target-uri"})
 _USED = select(RequestNonce.nonce).where(
     RequestNonce.key_id == bindparam("key_id"), RequestNonce.nonce == bindparam("nonce")
 )
-
-
-@dataclass(frozen=True, slots=True)
-class ReceivedRequest:
-    """A request as it reached the application. `url` is absolute and percent-encoded; names of headers in any case."""
-
-    method: str
-    url: str
-    headers: Mapping[str, str]
-    body: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,11 +79,13 @@ class RequestSigning:
 
         Without `knows_nonces` a nonce that was used is no objection yet: the caller knows replays by other means.
         """
-        claim = _read_claim(request.headers)
+        usual = recognise(request)
+        claim = _read_claim(request.headers) if usual is None else _claim_of(usual)
         key = self._ring.find(self._session, claim.key_id)
         if key is None:
             raise SignatureError("the key is unknown, expired or revoked")
-        _check_signature(request, claim.key_id, key.secret)
+        if usual is None or not usual.is_made_with(key.secret):
+            _check_signature(request, claim.key_id, key.secret)
         signed = SignedRequest(key.actor, key, claim.nonce, claim.created)
         if knows_nonces:
             self.require_unused(signed)
@@ -115,9 +109,17 @@ class RequestSigning:
                 raise _replayed()
 
 
-def _read_claim(headers: Mapping[str, str]) -> _Claim:
-    """Key and nonce of the only signature, once its times are right. Cheap, so it comes before any look-up."""
-    parameters = _signature_parameters(headers)
+def _read_claim(headers: Headers) -> _Claim:
+    """Key and nonce of the only signature, once its times are right. It comes before any look-up."""
+    return _checked_claim(_signature_parameters(headers))
+
+
+def _claim_of(usual: UsualSignature) -> _Claim:
+    ends = {} if usual.expires is None else {"expires": usual.expires}
+    return _checked_claim({"keyid": usual.key_id, "nonce": usual.nonce, "created": usual.created, **ends})
+
+
+def _checked_claim(parameters: Mapping[str, Any]) -> _Claim:
     key_id, nonce = parameters.get("keyid"), parameters.get("nonce")
     if not isinstance(key_id, str) or not 1 <= len(key_id) <= MAX_KEY_ID_LENGTH:
         raise SignatureError("the parameter keyid must be the id of a signing key")
@@ -132,8 +134,8 @@ def _read_claim(headers: Mapping[str, str]) -> _Claim:
     return _Claim(key_id, nonce, created)
 
 
-def _signature_parameters(headers: Mapping[str, str]) -> dict[str, Any]:
-    field = next((value for name, value in headers.items() if name.lower() == "signature-input"), None)
+def _signature_parameters(headers: Headers) -> dict[str, Any]:
+    field = headers.get("signature-input")
     if field is None:
         raise SignatureError("the request is not signed (RFC 9421): it has no Signature-Input")
     try:
@@ -146,7 +148,7 @@ def _signature_parameters(headers: Mapping[str, str]) -> dict[str, Any]:
     return cast("dict[str, Any]", parameters)
 
 
-def _moment(parameters: dict[str, Any], name: str) -> datetime:
+def _moment(parameters: Mapping[str, Any], name: str) -> datetime:
     value = parameters.get(name)
     try:
         if type(value) is int:

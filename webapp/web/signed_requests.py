@@ -16,7 +16,8 @@ from werkzeug.exceptions import HTTPException
 from webapp.domain.exceptions import AuthenticationError
 from webapp.domain.roles import Actor, Scope
 from webapp.domain.said import said
-from webapp.services.request_signing import ReceivedRequest, RequestSigning, SignedRequest
+from webapp.services.received_request import ReceivedRequest
+from webapp.services.request_signing import RequestSigning, SignedRequest
 from webapp.web.current import db_session, services
 from webapp.web.guards import Access, find_access, set_signed_request_guard
 
@@ -117,4 +118,4 @@ def _received() -> ReceivedRequest:
     url = f"{request.scheme}://{request.host}{path}{'?' + query if query else ''}"
     # Nobody gets a body read who has not even tried to sign.
     body = request.get_data(cache=True) if "Signature" in request.headers else b""
-    return ReceivedRequest(request.method, url, dict(request.headers), body)
+    return ReceivedRequest(request.method, url, request.headers, body)
