@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -11,7 +12,7 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from flask import Flask
-from sqlalchemy import CheckConstraint, inspect, select, text
+from sqlalchemy import CheckConstraint, Connection, inspect, select, text
 from sqlalchemy.orm import Session
 
 import webapp.models  # noqa: F401  (makes every table known)
@@ -83,6 +84,33 @@ def test_every_check_of_the_models_is_in_the_database() -> None:
         for table in Base.metadata.sorted_tables
     }
     assert check_constraints() == expected
+
+
+def indexes(connection: Connection, schema: str) -> dict[str, str]:
+    """What each index of a schema is made by, as the database itself says it, without the schema's name."""
+    statement = (
+        "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = :schema AND tablename <> 'alembic_version'"
+        if connection.dialect.name == "postgresql"
+        else f"SELECT name, sql FROM {schema}.sqlite_master WHERE type = 'index' AND sql IS NOT NULL"  # noqa: S608
+    )
+    used = {"schema": schema} if ":schema" in statement else {}
+    return {
+        name: re.sub(rf'["\s]|\b{schema}\.', "", made)
+        for name, made in connection.execute(text(statement), used)
+    }
+
+
+@pytest.mark.usefixtures("database")
+def test_every_index_of_the_models_is_in_the_database_with_what_it_is_limited_to() -> None:
+    with db.engine.connect() as connection:
+        is_sqlite = connection.dialect.name == "sqlite"
+        connection.execute(text("ATTACH ':memory:' AS model" if is_sqlite else "CREATE SCHEMA model"))
+        modelled = connection.execution_options(schema_translate_map={None: "model"})
+        Base.metadata.create_all(modelled)
+        expected, found = indexes(connection, "model"), indexes(connection, "main" if is_sqlite else "public")
+        connection.rollback()
+    assert len(expected) > 50
+    assert found == expected
 
 
 @pytest.mark.usefixtures("database")

@@ -23,7 +23,15 @@ from webapp.domain.clock import utcnow
 from webapp.domain.escrow_facts import DerivedFacts
 from webapp.domain.money import ZERO, Amount
 from webapp.extensions import Base
+from webapp.models.limited_index import limited_index
 from webapp.models.types import AmountType, BigKey, JsonDocument, UtcDateTime
+
+# What an index may be limited to. A query must say the same, in the statement itself (`is_exactly`); states
+# that are joined by OR are found one by one on both databases.
+_IS_LIVE = "status = 'pending' OR status = 'active' OR status = 'delivered' OR status = 'disputed'"
+_IS_DELIVERED = "status = 'delivered'"
+_IS_PENDING = "status = 'pending'"
+_HAS_VERIFIER = "verifier_key_id IS NOT NULL"
 
 
 class Escrow(DerivedFacts, Base):
@@ -60,47 +68,39 @@ class Escrow(DerivedFacts, Base):
             "status IN ('pending', 'active', 'delivered', 'disputed', 'released', 'refunded', 'resolved')",
             name="status_known",
         ),
-        Index(None, "payer_wallet_id", "id"),
-        Index(None, "provider_wallet_id", "id"),
+        # Lists are scanned state by state, for one side or for everybody: by id, by amount and, of those that have not
+        # ended, by deadline. Every escrow pays for these twice, when it is made and when it ends.
         Index(None, "payer_wallet_id", "status", "id"),
         Index(None, "provider_wallet_id", "status", "id"),
         Index(None, "status", "id"),
-        # Lists by amount and by deadline are scanned state by state, for one side or for everybody.
         Index(None, "payer_wallet_id", "status", "amount", "id"),
         Index(None, "provider_wallet_id", "status", "amount", "id"),
         Index(None, "status", "amount", "id"),
-        Index(None, "payer_wallet_id", "status", "expires_at", "id"),
-        Index(None, "provider_wallet_id", "status", "expires_at", "id"),
-        Index(None, "verifier_key_id", "id"),
-        Index(None, "status", "expires_at"),
-        Index(None, "status", "accept_by"),
-        Index(None, "status", "fund_by"),
-        Index(
-            "ix_escrows_worked_by",
-            "worked_by_node_id",
-            "id",
-            sqlite_where=text("worked_by_node_id IS NOT NULL"),
-            postgresql_where=text("worked_by_node_id IS NOT NULL"),
+        limited_index("payer_wallet_id", "status", "expires_at", "id", where=_IS_LIVE),
+        limited_index("provider_wallet_id", "status", "expires_at", "id", where=_IS_LIVE),
+        limited_index("status", "expires_at", "id", where=_IS_LIVE),
+        # What few escrows have is an index of these few.
+        limited_index("accept_by", "id", where=_IS_DELIVERED),
+        limited_index("payer_wallet_id", "accept_by", "id", where=_IS_DELIVERED),
+        limited_index("fund_by", "id", where=_IS_PENDING),
+        limited_index("payer_wallet_id", "fund_by", "id", where=_IS_PENDING),
+        limited_index("provider_wallet_id", "fund_by", "id", where=_IS_PENDING),
+        limited_index("payer_wallet_id", "created_at", where="funding = 'deposit'"),
+        limited_index("verifier_key_id", "status", "id", where=_HAS_VERIFIER),
+        limited_index("verifier_key_id", "status", "amount", "id", where=_HAS_VERIFIER),
+        limited_index("verifier_key_id", "status", "expires_at", "id", where=_HAS_VERIFIER),
+        limited_index(
+            "worked_by_node_id", "id", where="worked_by_node_id IS NOT NULL", name="ix_escrows_worked_by"
         ),
-        Index(
-            "ix_escrows_own_terms",
-            "payer_wallet_id",
-            "status",
-            "expires_at",
-            sqlite_where=text("has_own_terms"),
-            postgresql_where=text("has_own_terms"),
+        limited_index(
+            "payer_wallet_id", "status", "expires_at", where="has_own_terms", name="ix_escrows_own_terms"
         ),
         CheckConstraint(
             "(plan_id IS NULL) = (part_number IS NULL) AND (plan_id IS NULL) = (part_title IS NULL)",
             name="part_is_whole",
         ),
-        Index(
-            "uq_escrows_part",
-            "plan_id",
-            "part_number",
-            unique=True,
-            sqlite_where=text("plan_id IS NOT NULL"),
-            postgresql_where=text("plan_id IS NOT NULL"),
+        limited_index(
+            "plan_id", "part_number", where="plan_id IS NOT NULL", name="uq_escrows_part", is_unique=True
         ),
         CheckConstraint("funding IN ('balance', 'deposit')", name="funding_known"),
         CheckConstraint(
@@ -156,7 +156,10 @@ class EscrowTransaction(Base):
     """
 
     __tablename__ = "escrow_transactions"
-    __table_args__ = (UniqueConstraint("escrow_id", "sequence"),)
+    __table_args__ = (
+        UniqueConstraint("escrow_id", "sequence"),
+        limited_index("escrow_id", where="kind = 'refund_held_back'"),
+    )
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     escrow_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("escrows.id"))

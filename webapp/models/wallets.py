@@ -33,6 +33,8 @@ class Wallet(Base):
             sqlite_where=text("is_frozen"),
             postgresql_where=text("is_frozen"),
         ),
+        # Room beside each row: a changed balance stays on its page, and no index has to be told.
+        {"postgresql_with": {"fillfactor": 50}},
     )
 
     id: Mapped[int] = mapped_column(primary_key=True)

@@ -8,10 +8,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import structlog
-from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, select
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from webapp.config import Settings
 from webapp.domain.clock import utcnow
@@ -22,6 +23,7 @@ from webapp.models import Escrow
 from webapp.services import downtime
 from webapp.services.escrow_funding import EscrowFunding
 from webapp.services.escrow_manager import EscrowManager
+from webapp.services.escrow_scans import is_in
 
 log = structlog.get_logger(__name__)
 
@@ -46,17 +48,19 @@ class EscrowClock:
         now = downtime.ongoing(self._session, self._settings, now) or now
         unpaid = self._funding.unpaid(now)
         self._session.commit()
-        expired = self._due(Escrow.status == Status.ACTIVE, Escrow.expires_at <= now, Escrow.expires_at)
-        accepted = self._due(Escrow.status == Status.DELIVERED, Escrow.accept_by <= now, Escrow.accept_by)
+        expired = self._due(Status.ACTIVE, Escrow.expires_at <= now, Escrow.expires_at)
+        accepted = self._due(Status.DELIVERED, Escrow.accept_by <= now, Escrow.accept_by)
         return sum(
             [self._refund(each, said("it was not paid for in time")) for each in unpaid]
             + [self._refund(each, said("the deadline passed without a delivery")) for each in expired]
             + [self._release(each) for each in accepted]
         )
 
-    def _due(self, status, is_due, order) -> Sequence[uuid.UUID]:  # type: ignore[no-untyped-def]
+    def _due(
+        self, status: Status, is_due: ColumnElement[bool], order: InstrumentedAttribute[Any]
+    ) -> Sequence[uuid.UUID]:
         ids = self._session.scalars(
-            select(Escrow.id).where(status, is_due, ~Escrow.has_own_terms).order_by(order).limit(BATCH)
+            select(Escrow.id).where(is_in(status), is_due, ~Escrow.has_own_terms).order_by(order).limit(BATCH)
         ).all()
         self._session.commit()
         return ids

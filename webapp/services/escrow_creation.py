@@ -25,6 +25,7 @@ from webapp.domain.said import said
 from webapp.domain.terms.language import PayerApproves, Terms
 from webapp.domain.terms.writing import as_document
 from webapp.models import Escrow, EscrowTerms
+from webapp.models.limited_index import is_exactly
 from webapp.services import audit_trail
 from webapp.services.deposits import addresses as deposit_addresses
 from webapp.services.escrow_events import creation_detail
@@ -194,7 +195,7 @@ class EscrowCreation:
         """Raise unless few of the wallet's escrows of the last 24 hours were never paid, whatever became of them."""
         statement = select(func.count()).where(
             Escrow.payer_wallet_id == escrow.payer_wallet_id,
-            Escrow.funding == "deposit",
+            is_exactly(Escrow.funding, "deposit"),
             Escrow.deposited_amount == ZERO,
             Escrow.created_at > escrow.created_at - timedelta(hours=24),
         )

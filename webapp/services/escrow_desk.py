@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import ColumnElement, exists, select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from webapp.domain.clock import utcnow
 from webapp.domain.escrow_states import Status
 from webapp.models import Escrow, EscrowTerms, SigningKey, Wallet
 from webapp.services.escrow_payments import is_short
+from webapp.services.escrow_scans import Scan, first_escrows, is_in
 
 SHOWN = 10
 
@@ -35,18 +37,36 @@ class Desk:
 
 def desk(session: Session, wallet_ids: Collection[int]) -> Desk:
     """What the owner of these wallets is asked to do now, and what they wait for."""
-    pays, provides = Escrow.payer_wallet_id.in_(wallet_ids), Escrow.provider_wallet_id.in_(wallet_ids)
-    is_delivered, is_active = Escrow.status == Status.DELIVERED, Escrow.status == Status.ACTIVE
-    in_time = Escrow.expires_at > utcnow()
-    is_pending, is_unpaid = Escrow.status == Status.PENDING, is_short() & (Escrow.fund_by > utcnow())
+    pays = [Escrow.payer_wallet_id == wallet_id for wallet_id in wallet_ids]
+    provides = [Escrow.provider_wallet_id == wallet_id for wallet_id in wallet_ids]
+    is_unpaid = is_short() & (Escrow.fund_by > utcnow())
+
+    def some(*scans: list[Scan]) -> list[Escrow]:
+        return first_escrows(session, [scan for part in scans for scan in part], SHOWN)
+
     return Desk(
-        to_accept=_some(session, Escrow.accept_by, pays, is_delivered, ~Escrow.has_own_terms),
-        to_approve=_some(session, Escrow.expires_at, pays, is_delivered | is_active, _awaits_payer()),
-        to_deliver=_some(session, Escrow.expires_at, provides, is_active, in_time),
-        to_pay=_some(session, Escrow.fund_by, pays, is_pending, is_unpaid),
-        to_wait_for=_some(session, Escrow.expires_at, pays, is_active),
-        to_be_paid=_some(session, Escrow.fund_by, provides | (pays & ~is_unpaid), is_pending),
+        to_accept=some(_scans(pays, Status.DELIVERED, Escrow.accept_by, ~Escrow.has_own_terms)),
+        to_approve=some(
+            _scans(pays, Status.DELIVERED, Escrow.expires_at, _awaits_payer()),
+            _scans(pays, Status.ACTIVE, Escrow.expires_at, _awaits_payer()),
+        ),
+        to_deliver=some(_scans(provides, Status.ACTIVE, Escrow.expires_at, Escrow.expires_at > utcnow())),
+        to_pay=some(_scans(pays, Status.PENDING, Escrow.fund_by, is_unpaid)),
+        to_wait_for=some(_scans(pays, Status.ACTIVE, Escrow.expires_at)),
+        to_be_paid=some(
+            _scans(provides, Status.PENDING, Escrow.fund_by),
+            _scans(pays, Status.PENDING, Escrow.fund_by, ~is_unpaid),
+        ),
     )
+
+
+def _scans(
+    sides: Iterable[ColumnElement[bool]],
+    status: Status,
+    order: InstrumentedAttribute[Any],
+    *conditions: ColumnElement[bool],
+) -> list[Scan]:
+    return [Scan((side, is_in(status), *conditions), (order, Escrow.id), order) for side in sides]
 
 
 def _awaits_payer() -> ColumnElement[bool]:
@@ -58,10 +78,13 @@ def _awaits_payer() -> ColumnElement[bool]:
 def has_any(session: Session, wallet_ids: Collection[int]) -> bool:
     """Whether these wallets were ever part of an escrow."""
     sides = (Escrow.payer_wallet_id, Escrow.provider_wallet_id)
-    return any(
-        session.scalars(select(Escrow.id).where(side.in_(wallet_ids)).limit(1)).first() is not None
+    # With an order it is one look into an index, also for a wallet that has none.
+    firsts = (
+        select(Escrow.id).where(side == wallet_id).order_by(Escrow.status).limit(1)
         for side in sides
+        for wallet_id in wallet_ids
     )
+    return any(session.scalars(first).first() is not None for first in firsts)
 
 
 def owners(session: Session, wallet_ids: Iterable[int]) -> dict[int, int]:
@@ -76,7 +99,3 @@ def wallets_of_keys(session: Session, key_ids: Collection[str]) -> dict[str, int
         return {}
     rows = session.execute(select(SigningKey.id, SigningKey.wallet_id).where(SigningKey.id.in_(key_ids)))
     return {row.id: row.wallet_id for row in rows}
-
-
-def _some(session: Session, order, *conditions) -> list[Escrow]:  # type: ignore[no-untyped-def]
-    return list(session.scalars(select(Escrow).where(*conditions).order_by(order).limit(SHOWN)))

@@ -38,6 +38,7 @@ from webapp.models.compare_and_set import changes_one_row
 from webapp.services import audit_trail, held_back_refunds
 from webapp.services.downtime import fair_terms
 from webapp.services.escrow_payments import UNJUDGED, is_short
+from webapp.services.escrow_scans import is_in
 from webapp.services.payouts.queue import PayoutQueue
 
 BATCH = 200
@@ -126,7 +127,7 @@ class EscrowFunding:
         return self._session.scalars(
             select(Escrow.id)
             .where(
-                Escrow.status == Status.PENDING,
+                is_in(Status.PENDING),
                 Escrow.fund_by <= now,
                 or_(Escrow.expires_at <= now, and_(is_read, is_short())),
             )

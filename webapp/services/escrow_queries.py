@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, or_, select, true, union
+from sqlalchemy import ColumnElement, select, true
 from sqlalchemy.orm import Session
 
 from webapp.domain.escrow_states import Party
@@ -14,6 +13,7 @@ from webapp.domain.pagination import Page, checked_limit
 from webapp.domain.roles import Actor
 from webapp.domain.said import said
 from webapp.models import Escrow
+from webapp.services.escrow_scans import first_escrows, first_ids
 from webapp.services.escrow_search import EVERYTHING, EscrowSearch
 from webapp.services.snapshot import snapshot
 
@@ -69,53 +69,31 @@ def list_page(
 ) -> Page[Escrow]:
     """What is looked for among these escrows; each once. Raises ValidationError naming `limit` or `cursor`."""
     size = checked_limit(limit)
-    rows = _read(session, whose, search, size + 1, cursor)
+    rows = first_escrows(session, search.scans(whose, cursor), size + 1)
     return Page.of(rows, size, search.key)
 
 
 def every_escrow(session: Session, whose: Whose, search: EscrowSearch = EVERYTHING) -> Iterator[Escrow]:
     """All that is looked for, of one moment, read in pieces: a read-only transaction lasts until the end."""
-    if not whose:
-        return
-    either = or_(*(and_(true(), *scan) for scan in search.scans()))
-    statement = select(Escrow).where(or_(*whose), either).order_by(*search.order())
     with snapshot(session):
-        yield from session.scalars(statement, execution_options={"yield_per": PIECE})
+        cursor = None
+        while True:
+            rows = first_escrows(session, search.scans(whose, cursor), PIECE + 1)
+            piece = Page.of(rows, PIECE, search.key)
+            yield from piece.items
+            if piece.next_cursor is None:
+                return
+            cursor = piece.next_cursor
 
 
 def latest_services(session: Session, whose: Whose) -> list[str]:
     """The names of the services of the latest of these escrows, in the order of the alphabet."""
-    found = _found(whose, EVERYTHING, _LATEST, None)
-    if found is None:
+    scans = EVERYTHING.scans(whose)
+    if not scans:
         return []
-    newest = found.order_by(Escrow.id.desc()).limit(_LATEST).with_only_columns(Escrow.service_name).subquery()
-    return sorted(session.scalars(select(newest.c.service_name).distinct()))
-
-
-def _read(
-    session: Session, whose: Whose, search: EscrowSearch, count: int, cursor: str | None
-) -> list[Escrow]:
-    found = _found(whose, search, count, cursor)
-    if found is None:
-        return []
-    statement = found.order_by(*search.order()).limit(count)
-    return list(session.scalars(statement.execution_options(populate_existing=True)))
-
-
-def _found(whose: Whose, search: EscrowSearch, count: int, cursor: str | None) -> Select[Any] | None:
-    """At least the first `count`, in no order; None when there is nothing to look through."""
-    after = search.after(cursor)
-    conditions = [(side, *scan, *after) for side in whose for scan in search.scans()]
-    if len(conditions) <= 1:
-        return select(Escrow).where(*conditions[0]) if conditions else None
-    # One scan of an index for each wallet, side and state: an OR over columns would read and sort all of them.
-    scans: list[Select[Any]] = [
-        select(select(Escrow.id).where(*each).order_by(*search.order()).limit(count).subquery())
-        for each in conditions
-    ]
-    # UNION drops what two scans found: between two wallets of one owner an escrow is on both sides.
-    ids: Any = union(*scans).subquery()
-    return select(Escrow).where(Escrow.id.in_(select(ids.c.id)))
+    ids = first_ids(scans, _LATEST)
+    names = select(Escrow.service_name).join(ids, ids.c.id == Escrow.id).distinct()
+    return sorted(session.scalars(names))
 
 
 def _sides(

@@ -1,20 +1,20 @@
 """What escrows are looked for, and in which order: conditions, and the place of a cursor, for every list of them.
 
-Every order ends with the id, so that no two escrows share a place. Beside the two orders by time, an order is scanned
-state by state: then there is an index for every combination of side, state and order.
+Every order ends with the id, so that no two escrows share a place. Each is scanned state by state: there is an index
+for every combination of side, state and order.
 """
 
 from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, UnaryExpression, literal, or_, tuple_
+from sqlalchemy import ColumnElement, cast, null, or_
 
 from webapp.domain.clock import first_moment_after, first_moment_of, to_rfc3339
 from webapp.domain.escrow_states import TERMINAL, Status
@@ -23,6 +23,7 @@ from webapp.domain.money import Amount
 from webapp.domain.pagination import decode_cursor, row_id
 from webapp.domain.said import said
 from webapp.models import Escrow
+from webapp.services.escrow_scans import Scan, is_in
 
 OPEN = "open"
 OPEN_STATUSES = tuple(status.value for status in Status if status not in TERMINAL)
@@ -32,7 +33,10 @@ _ID_BEGINS = re.compile(r"[0-9a-f]{8,32}", re.ASCII)
 
 
 class Sort(StrEnum):
-    """In which order escrows are listed: by when they were made, the largest amount or the nearest deadline first."""
+    """In which order escrows are listed: by when they were made, the largest amount or the nearest deadline first.
+
+    One that has ended has no deadline any more: by deadline it comes after all others, the oldest first.
+    """
 
     NEWEST = "newest"
     OLDEST = "oldest"
@@ -64,32 +68,30 @@ class EscrowSearch:
         if self.created_from and self.created_to and self.created_to < self.created_from:
             raise ValidationError.of("created_to", said("must not be before the day it begins with"))
 
-    def scans(self) -> list[list[ColumnElement[bool]]]:
-        """The conditions of each scan that together find everything that is looked for."""
-        conditions = self._conditions()
-        return [[*([Escrow.status == status] if status else []), *conditions] for status in self._statuses()]
+    def scans(self, whose: Sequence[ColumnElement[bool]], cursor: str | None = None) -> list[Scan]:
+        """What to scan to find everything after the cursor that is looked for, of each of `whose` in turn.
 
-    def order(self) -> list[UnaryExpression[Any]]:
-        """What the rows are ordered by."""
-        place = _PLACES[self.sort]
-        return [column.desc() if place.is_falling else column.asc() for column in place.columns]
-
-    def after(self, cursor: str | None) -> list[ColumnElement[bool]]:
-        """Only what comes after the cursor. Raises ValidationError naming `cursor`."""
-        place = _PLACES[self.sort]
-        key = decode_cursor(cursor, place.parse)
-        return [] if key is None else [_beyond(place, key)]
+        Raises ValidationError naming `cursor`.
+        """
+        order = _ORDERS[self.sort]
+        key = decode_cursor(cursor, order.parse)
+        narrowed = self._conditions()
+        scans = (
+            order.scan(status, key, (side, is_in(status), *narrowed))
+            for side in whose
+            for status in self._statuses()
+        )
+        return [scan for scan in scans if scan is not None]
 
     def key(self, escrow: Escrow) -> str:
         """The place of an escrow in the list, as a cursor holds it."""
-        return _PLACES[self.sort].write(escrow)
+        value = _ORDERS[self.sort].write(escrow)
+        return f"{value}:{escrow.id}" if value else str(escrow.id)
 
-    def _statuses(self) -> tuple[str | None, ...]:
+    def _statuses(self) -> Sequence[str]:
         if self.status == OPEN:
             return OPEN_STATUSES
-        if self.status is None and len(_PLACES[self.sort].columns) > 1:
-            return tuple(status.value for status in Status)
-        return (self.status or None,)
+        return (self.status,) if self.status else tuple(Status)
 
     def _conditions(self) -> list[ColumnElement[bool]]:
         found: list[ColumnElement[bool]] = []
@@ -108,56 +110,68 @@ EVERYTHING = EscrowSearch()
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
-    """Where an escrow stands in an order: the columns, and how their values are written into a cursor and read."""
+class _Order:
+    """How escrows follow each other: by `value`, if there is one, and by the id; and how a cursor holds the value."""
 
-    columns: tuple[Any, ...]
+    value: Any
     is_falling: bool
     write: Callable[[Escrow], str]
-    parse: Callable[[str], tuple[Any, ...]]
+    read: Callable[[str], Any]
+    is_of_live: bool = False
 
-
-def _with_id(read: Callable[[str], Any]) -> Callable[[str], tuple[Any, uuid.UUID]]:
-    def parse(text: str) -> tuple[Any, uuid.UUID]:
+    def parse(self, text: str) -> tuple[Any, uuid.UUID]:
+        """The place in a cursor: a value and an id."""
         value, _, escrow_id = text.rpartition(":")
-        return read(value), uuid.UUID(escrow_id)
+        return self.read(value), uuid.UUID(escrow_id)
 
-    return parse
+    def scan(
+        self, status: str, key: tuple[Any, uuid.UUID] | None, conditions: tuple[ColumnElement[bool], ...]
+    ) -> Scan | None:
+        """What is in this state beyond the key; None when nothing of it can be."""
+        is_over = self.is_of_live and status in TERMINAL
+        columns = (Escrow.id,) if self.value is None or is_over else (self.value, Escrow.id)
+        scan = Scan(conditions, columns, _NO_DEADLINE if is_over else self.value, self.is_falling)
+        if key is None or (is_over and key[0] is not None):
+            return scan
+        if self.is_of_live and not is_over and key[0] is None:
+            return None
+        return scan.beyond(key[-len(columns) :])
 
 
-def _utc_moment(text: str) -> datetime:
+# Of the same type as a deadline, since the two are put together.
+_NO_DEADLINE = cast(null(), Escrow.expires_at.type)
+_ENDED = "ended"
+
+
+def _nothing(text: str) -> None:
+    if text:
+        raise ValueError(said("the id alone is the place"))
+
+
+def _deadline(text: str) -> datetime | None:
+    if text == _ENDED:
+        return None
     moment = datetime.fromisoformat(text)
     if moment.utcoffset() != timedelta(0):
         raise ValueError(said("not a moment of UTC"))
     return moment
 
 
-def _by_id(*, is_falling: bool) -> _Place:
-    return _Place((Escrow.id,), is_falling, lambda escrow: str(escrow.id), lambda text: (uuid.UUID(text),))
+def _written_deadline(escrow: Escrow) -> str:
+    return _ENDED if escrow.status in TERMINAL else str(to_rfc3339(escrow.expires_at))
 
 
-_PLACES = {
-    Sort.NEWEST: _by_id(is_falling=True),
-    Sort.OLDEST: _by_id(is_falling=False),
-    Sort.AMOUNT: _Place(
-        (Escrow.amount, Escrow.id),
+_ORDERS = {
+    Sort.NEWEST: _Order(None, True, lambda _: "", _nothing),
+    Sort.OLDEST: _Order(None, False, lambda _: "", _nothing),
+    Sort.AMOUNT: _Order(
+        Escrow.amount,
         True,
-        lambda escrow: f"{escrow.amount.base_units}:{escrow.id}",
-        _with_id(lambda text: Amount(row_id(text))),
+        lambda escrow: str(escrow.amount.base_units),
+        lambda text: Amount(row_id(text)),
     ),
-    Sort.DEADLINE: _Place(
-        (Escrow.expires_at, Escrow.id),
-        False,
-        lambda escrow: f"{to_rfc3339(escrow.expires_at)}:{escrow.id}",
-        _with_id(_utc_moment),
-    ),
+    Sort.DEADLINE: _Order(Escrow.expires_at, False, _written_deadline, _deadline, is_of_live=True),
 }
-
-
-def _beyond(place: _Place, key: tuple[Any, ...]) -> ColumnElement[bool]:
-    here = tuple_(*place.columns)
-    there = tuple_(*(literal(value, column.type) for column, value in zip(place.columns, key, strict=True)))
-    return here < there if place.is_falling else here > there
 
 
 def _says(text: str) -> ColumnElement[bool]:

@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import func, select, update
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from webapp.domain.clock import to_rfc3339, utcnow
@@ -20,6 +20,7 @@ from webapp.domain.fair_time import Pause, extended, in_words
 from webapp.models import Escrow, Outage
 from webapp.services import audit_trail
 from webapp.services.downtime import unapplied
+from webapp.services.escrow_scans import Scan, is_in, list_first_ids
 from webapp.services.terms.records import look_again
 from webapp.services.unit_of_work import unit_of_work
 
@@ -68,17 +69,12 @@ class FairClocks:
 
     def _due(self, latest: Outage) -> Sequence[uuid.UUID]:
         """Live escrows that were there before the outage ended and have not been extended for it."""
-        nearest = func.coalesce(Escrow.accept_by, Escrow.expires_at)
-        ids = self._session.scalars(
-            select(Escrow.id)
-            .where(
-                Escrow.status.in_(_CLOCKS),
-                Escrow.outage_id < latest.id,
-                Escrow.created_at < latest.ended_at,
-            )
-            .order_by(nearest)
-            .limit(CHUNK)
-        ).all()
+        waits = (Escrow.outage_id < latest.id, Escrow.created_at < latest.ended_at)
+        scans = []
+        for status in _CLOCKS:
+            nearest = Escrow.accept_by if status is Status.DELIVERED else Escrow.expires_at
+            scans.append(Scan((is_in(status), *waits), (nearest, Escrow.id), nearest))
+        ids = list_first_ids(self._session, scans, CHUNK)
         self._session.commit()
         return ids
 

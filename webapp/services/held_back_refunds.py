@@ -20,6 +20,7 @@ from sqlalchemy.orm import Session, aliased
 from webapp.config import Settings
 from webapp.domain.money import ZERO, Amount
 from webapp.models import Escrow, EscrowTransaction, Wallet
+from webapp.models.limited_index import is_exactly
 from webapp.services import audit_trail
 from webapp.services.payouts.queue import PayoutQueue
 
@@ -47,7 +48,7 @@ def waiting(session: Session, wallet_id: int) -> dict[uuid.UUID, Amount]:
         .where(
             Escrow.payer_wallet_id == wallet_id,
             Escrow.refund_address.is_not(None),
-            EscrowTransaction.kind == HELD_BACK,
+            is_exactly(EscrowTransaction.kind, HELD_BACK),
             ~is_over,
         )
         .order_by(EscrowTransaction.id)

@@ -22,6 +22,7 @@ from webapp.domain.clock import first_moment_of
 from webapp.domain.money import Amount
 from webapp.domain.reputation import DayTally
 from webapp.models import Dispute, Escrow, JournalEntry, Wallet
+from webapp.models.limited_index import is_exactly
 
 RELEASE, REFUND, RESOLVE = "escrow_release", "escrow_refund", "escrow_resolve"
 KINDS = (RELEASE, REFUND, RESOLVE)
@@ -41,6 +42,8 @@ _OUTCOME: ColumnElement[str] = case(
     (_IS_LATE, "late"),
     else_="refunded",
 )
+# As the index of the outcomes by their time has it.
+_IS_OUTCOME = or_(*(is_exactly(JournalEntry.kind, kind) for kind in KINDS))
 _WAS_PAID_FOR = or_(Escrow.funding == "balance", Escrow.deposited_amount == Escrow.amount)
 
 # Terms of its own may give an escrow back for what is not the node's to do: without a dispute that tells nothing of it.
@@ -99,9 +102,7 @@ def are_any(session: Session, settings: Settings, since: date, until: date) -> b
 
 def first_day(session: Session) -> date | None:
     """The day of the first outcome of any escrow."""
-    first: datetime | None = session.scalar(
-        select(func.min(JournalEntry.created_at)).where(JournalEntry.kind.in_(KINDS))
-    )
+    first: datetime | None = session.scalar(select(func.min(JournalEntry.created_at)).where(_IS_OUTCOME))
     return first and first.date()
 
 
@@ -114,7 +115,7 @@ def _outcomes(settings: Settings) -> Select[str | None, str]:
         .join(_payer, _payer.id == Escrow.payer_wallet_id)
         .join(_provider, _provider.id == Escrow.provider_wallet_id)
         .where(
-            JournalEntry.kind.in_(KINDS),
+            _IS_OUTCOME,
             Escrow.worked_by_node_id.is_not(None),
             Escrow.amount >= settings.nodes.counted_from_amount,
             _payer.user_id != _provider.user_id,

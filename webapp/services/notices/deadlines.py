@@ -23,6 +23,7 @@ from webapp.domain.notices import REMINDERS, Subject
 from webapp.models import Dispute, DisputeSeat, Escrow, Notice, Outage
 from webapp.services import downtime
 from webapp.services.escrow_payments import is_short
+from webapp.services.escrow_scans import is_in
 from webapp.services.notices.book import Draft, told_together, write
 from webapp.services.notices.cursor import Cursor
 from webapp.services.notices.readers import owners
@@ -165,7 +166,7 @@ def _near(clock: Clock, after: datetime, until: datetime) -> Any:
         reader.label("reader_id"),
         clock.deadline.label("deadline"),
         clock.started.label("started"),
-    ).where(Escrow.status == clock.status, clock.deadline > after, clock.deadline <= until)
+    ).where(is_in(clock.status), clock.deadline > after, clock.deadline <= until)
     if clock.rungs:
         statement = statement.join(Dispute, Dispute.escrow_id == Escrow.id).where(
             Dispute.rung.in_(clock.rungs)
