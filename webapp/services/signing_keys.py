@@ -5,8 +5,21 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, and_, bindparam, func, or_, select, type_coerce, update
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Update,
+    and_,
+    bindparam,
+    func,
+    literal,
+    or_,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.orm import Session
 
 from webapp.domain.clock import utcnow
@@ -187,20 +200,24 @@ class SigningKeys:
         first = self._session.get_one(SigningKey, key.answers_for[0]) if key.answers_for else key
         if first.spend_limit is None:
             return
-        spent = type_coerce(SigningKey.spent, BigInteger) + amount.base_units
-        is_changed = changes_one_row(
-            self._session,
-            update(SigningKey)
-            .where(SigningKey.id == first.id, spent <= type_coerce(SigningKey.spend_limit, BigInteger))
-            .values(spent=spent),
-        )
-        if not is_changed:
+        if not changes_one_row(
+            self._session, spending(literal(first.id), literal(amount.base_units, BigInteger))
+        ):
             raise SpendLimitError(
                 said(
                     "the key may spend {spend_limit} FLOP in all; this would exceed it",
                     spend_limit=first.spend_limit,
                 )
             )
+
+
+def spending(first_key_id: ColumnElement[str], base_units: ColumnElement[int]) -> Update:
+    """Count what is spent against the limit of a key that has one; no row changes when it would be exceeded."""
+    columns = SigningKey.__table__.c
+    spent = type_coerce(columns.spent, BigInteger) + base_units
+    is_within = spent <= type_coerce(columns.spend_limit, BigInteger)
+    table: Any = SigningKey.__table__
+    return update(table).where(columns.id == first_key_id, is_within).values(spent=spent)
 
 
 def actor_of(key: SigningKey) -> Actor:

@@ -6,7 +6,7 @@ idempotency key of the request, the escrow's state, the money, the audit trail.
 
 Whatever is not of the usual kind, is not allowed, or was changed meanwhile is answered None: nothing has happened, and
 `EscrowManager` does it, or says why not. So there is one place that words refusals, and what the hot path leaves out
-(own terms, deposits, disputes, the catalogue, payouts, spend limits) is merely slower.
+(own terms, deposits, disputes, the catalogue, payouts) is merely slower.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class ExpressLane:
         """A new escrow, paid for from the balance; `terms` are those of `EscrowManager.create_escrow`."""
         is_unusual = terms["funding"] != BALANCE or any(terms[name] for name in _UNUSUAL_TERMS)
         is_own = terms["payer_wallet_id"] in self._actor.wallet_ids
-        if is_unusual or not is_own or self._once.signed.key.has_spend_limit:
+        if is_unusual or not is_own:
             return None
         try:
             read = TermsReader(None, self._settings).read(**terms)
@@ -90,7 +90,9 @@ class ExpressLane:
             return None
         escrow = EscrowRow(**columns_of(read, self._settings.escrow.fund_basis_points))
         plan = plan_creation(escrow)
-        return self._do(creation(is_keyed=self._is_keyed), escrow, plan, Place(1, GENESIS))
+        is_limited = self._once.signed.key.has_spend_limit
+        statement = creation(is_keyed=self._is_keyed, is_limited=is_limited)
+        return self._do(statement, escrow, plan, Place(1, GENESIS), self._spending(escrow))
 
     def deliver(self, escrow_id: str, result_hash: str, provider_signature: str) -> StoredAnswer | None:
         """The provider's signed result, without the result itself."""
@@ -180,6 +182,9 @@ class ExpressLane:
     @property
     def _is_keyed(self) -> bool:
         return self._once.key is not None
+
+    def _spending(self, escrow: EscrowRow) -> dict[str, Any]:
+        return {"spending_key": self._actor.first_key_id, "spending_units": escrow.amount.base_units}
 
     def _request_values(self, answer: StoredAnswer, now: datetime) -> dict[str, Any]:
         signed = self._once.signed

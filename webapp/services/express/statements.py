@@ -14,13 +14,21 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from sqlalchemy import bindparam, exists, literal_column, select, update
+from sqlalchemy import BigInteger, bindparam, exists, literal_column, select, update
 
 from webapp.domain.escrow_states import Action
 from webapp.ledger.steps import movement
-from webapp.models import CatalogueService, Escrow, EscrowTransaction, IdempotencyKey, RequestNonce
+from webapp.models import (
+    CatalogueService,
+    Escrow,
+    EscrowTransaction,
+    IdempotencyKey,
+    RequestNonce,
+    SigningKey,
+)
 from webapp.models.one_statement import Before, OneStatement, Step
 from webapp.services.express.rows import NEW
+from webapp.services.signing_keys import spending
 
 _ESCROWS: Any = Escrow.__table__
 # What each move changes besides the state.
@@ -34,9 +42,14 @@ _MONEY = {Action.RELEASE: (2, 2), Action.REFUND: (1, 1)}
 
 
 @cache
-def creation(*, is_keyed: bool) -> OneStatement:
-    """A new escrow with its amount locked, for a provider who offers no service of this name in the catalogue."""
-    return OneStatement(*_request(is_keyed), Step("escrow", _create), *movement(1, 1), Step("told", _tell))
+def creation(*, is_keyed: bool, is_limited: bool) -> OneStatement:
+    """A new escrow with its amount locked, for a provider who offers no service of this name in the catalogue.
+
+    One that `is_limited` counts against the spend limit of the key that makes it.
+    """
+    limit = (Step("spent", _spend),) if is_limited else ()
+    made = (Step("escrow", _create), *limit, *movement(1, 1))
+    return OneStatement(*_request(is_keyed), *made, Step("told", _tell))
 
 
 @cache
@@ -76,6 +89,11 @@ def _create(before: Before) -> Any:
         CatalogueService.is_active,
     )
     return _insert(before, _ESCROWS, "escrow", NEW, ~is_ordered)
+
+
+def _spend(before: Before) -> Any:
+    first = bindparam("spending_key", type_=SigningKey.__table__.c.id.type)
+    return spending(first, bindparam("spending_units", type_=BigInteger)).where(before.is_done)
 
 
 def _change(before: Before, action: Action) -> Any:
