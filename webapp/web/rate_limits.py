@@ -1,7 +1,8 @@
 """How often someone may ask: `security.max_requests_per_minute`, over all views together.
 
 Counted by signing key, else by user, else by address; what a client merely says of itself makes no difference. Views
-may have further limits of their own. Without its Redis each process counts by itself.
+may have further limits of their own. Redis counts for all processes (`services.rate_counts`); without it each of them
+counts by itself.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from flask_limiter import ApplicationLimit
 from flask_login import current_user
 
 from webapp.extensions import limiter
+from webapp.services.rate_counts import counted_address
 from webapp.web.current import services
 from webapp.web.live import is_live
 from webapp.web.signed_requests import find_actor, is_for_programs
@@ -25,11 +27,12 @@ LIVE_REQUESTS = "480 per minute"
 def init_rate_limits(app: Flask) -> None:
     """Tie the limiter to an app, once whoever authenticates requests ahead of it is in place."""
     security = app.extensions["duxos"].settings.security
-    is_redis = security.rate_limit_storage_url.startswith("redis")
+    address = security.rate_limit_storage_url
+    is_redis = address.startswith("redis")
     timeouts = {"socket_connect_timeout": REDIS_TIMEOUT_SECONDS, "socket_timeout": REDIS_TIMEOUT_SECONDS}
     app.config.update(
         RATELIMIT_ENABLED=security.enable_rate_limiting,
-        RATELIMIT_STORAGE_URI=security.rate_limit_storage_url,
+        RATELIMIT_STORAGE_URI=counted_address(address),
         RATELIMIT_STORAGE_OPTIONS=timeouts if is_redis else {},
         RATELIMIT_STRATEGY="sliding-window-counter",
         RATELIMIT_HEADERS_ENABLED=True,
