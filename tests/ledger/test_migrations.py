@@ -91,7 +91,7 @@ def indexes(connection: Connection, schema: str) -> dict[str, str]:
     statement = (
         "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = :schema AND tablename <> 'alembic_version'"
         if connection.dialect.name == "postgresql"
-        else f"SELECT name, sql FROM {schema}.sqlite_master WHERE type = 'index' AND sql IS NOT NULL"  # noqa: S608
+        else f"SELECT name, sql FROM {schema}.sqlite_master WHERE type = 'index' AND sql IS NOT NULL"
     )
     used = {"schema": schema} if ":schema" in statement else {}
     return {
