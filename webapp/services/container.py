@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
 from webapp.domain.roles import Actor
+from webapp.services.batches.run import Batch
 from webapp.services.case_file.build import CaseFiles
 from webapp.services.case_file.keys import CaseFileKeys
 from webapp.services.catalogue import Catalogue
@@ -19,6 +21,7 @@ from webapp.services.disputes.ladder import DisputeLadder
 from webapp.services.escrow_manager import EscrowManager
 from webapp.services.evidence.book import EvidenceBook
 from webapp.services.express.lane import ExpressLane, Once, Writer
+from webapp.services.express.rows import AnyEscrow
 from webapp.services.identity import Identity
 from webapp.services.key_ring import KeyRing
 from webapp.services.node_registry import NodeAuthService
@@ -53,6 +56,10 @@ class Services:
     def escrow_manager(self, session: Session, actor: Actor) -> EscrowManager:
         """Escrows, as this actor."""
         return EscrowManager(session, self.settings, actor=actor, wallet_integration=self.wallets(session))
+
+    def batch(self, session: Session, actor: Actor, tell: Callable[[AnyEscrow], str]) -> Batch:
+        """Many operations on escrows at once, as this actor."""
+        return Batch(session, self.settings, actor, self.wallets(session), self.key_ring, tell)
 
     def express_lane(self, session: Session, once: Once, write: Writer) -> ExpressLane:
         """The hot path, for one request."""

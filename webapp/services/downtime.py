@@ -28,6 +28,7 @@ from webapp.domain.fair_time import Pause, extended, in_words
 from webapp.models import Escrow, Outage, Pulse
 from webapp.models.insert_once import insert_once
 from webapp.services.daemon.wallet import DaemonWallet
+from webapp.services.express.rows import AnyEscrow
 from webapp.services.payouts.halts import raise_alert
 from webapp.services.unit_of_work import unit_of_work
 
@@ -130,7 +131,7 @@ def ongoing(session: Session, settings: Settings, now: datetime) -> datetime | N
     return last_good if is_out else None
 
 
-def fair_terms(session: Session, settings: Settings, escrow: Escrow) -> Terms:
+def fair_terms(session: Session, settings: Settings, escrow: AnyEscrow) -> Terms:
     """The escrow's terms with its deadlines as they are by rights: extended by every outage, the present one included.
 
     Two small queries, and only for a deadline of a live escrow that seems to have passed.

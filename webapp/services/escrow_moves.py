@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from webapp.config import Settings
 from webapp.domain.clock import utcnow
 from webapp.domain.escrow_facts import parties_of
-from webapp.domain.escrow_states import MOVES, TERMINAL, WORDS, Action, Party, Status, refusal
+from webapp.domain.escrow_states import MOVES, TERMINAL, WORDS, Action, Party, Status, Terms, refusal
 from webapp.domain.exceptions import EscrowStateError, NotFoundError, PermissionDeniedError
 from webapp.domain.money import Amount
 from webapp.domain.roles import Actor, Role
@@ -25,6 +25,7 @@ from webapp.services import audit_trail
 from webapp.services.disputes.ending import close_by_agreement
 from webapp.services.downtime import fair_terms
 from webapp.services.escrow_terms import parsed_escrow_id
+from webapp.services.express.rows import AnyEscrow
 from webapp.services.terms.judging import require_undecided
 from webapp.services.terms.records import stand_down
 from webapp.services.terms.witnesses import is_witness
@@ -57,7 +58,7 @@ class EscrowMoves:
             raise NotFoundError(said("there is no such escrow, or it is not yours"))
         return escrow
 
-    def parties(self, escrow: Escrow) -> frozenset[Party]:
+    def parties(self, escrow: AnyEscrow) -> frozenset[Party]:
         """In what capacities the actor stands to the escrow."""
         return parties_of(escrow, self._actor)
 
@@ -66,14 +67,19 @@ class EscrowMoves:
 
         Raises EscrowStateError, PermissionDeniedError.
         """
+        capacities = self.parties(escrow) if parties is None else parties
+        terms = self.check_usual(escrow, action, capacities)
+        if terms.decide_themselves and not capacities & _WHAT_STANDS:
+            require_undecided(self._session, self._settings, escrow)
+
+    def check_usual(self, escrow: AnyEscrow, action: Action, parties: frozenset[Party]) -> Terms:
+        """The same for an escrow that has no terms of its own; those that it has, with fair deadlines."""
         if (Status(escrow.status), action) not in MOVES:
             raise _moved_on(escrow)
         terms = fair_terms(self._session, self._settings, escrow)
-        capacities = self.parties(escrow) if parties is None else parties
-        if reason := refusal(terms, action, capacities, utcnow()):
+        if reason := refusal(terms, action, parties, utcnow()):
             raise PermissionDeniedError(reason)
-        if terms.decide_themselves and not capacities & _WHAT_STANDS:
-            require_undecided(self._session, self._settings, escrow)
+        return terms
 
     def move(self, escrow: Escrow, action: Action, **values: Any) -> None:
         """Change the state, and the columns `values` with it. Raises EscrowStateError when somebody was quicker."""
@@ -109,7 +115,7 @@ class EscrowMoves:
         audit_trail.append(self._session, escrow.id, kind, self._actor.name, amount=moved, detail=detail)
 
 
-def _moved_on(escrow: Escrow) -> EscrowStateError:
+def _moved_on(escrow: AnyEscrow) -> EscrowStateError:
     status = WORDS[Status(escrow.status)]
     detail = said("the escrow is {status}", status=status)
     if escrow.status == Status.PENDING:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 
 from flask import Response, request
 from flask_openapi3 import APIBlueprint, Tag
@@ -11,10 +12,12 @@ from webapp.blueprints.api.batch_schemas import Batch, BatchAnswer
 from webapp.blueprints.api.documents import escrow_document
 from webapp.blueprints.api.operations import answer_once, operation, operation_id
 from webapp.blueprints.api.schemas import IdempotencyHeader
+from webapp.blueprints.api.usual_documents import usual_escrow_text
+from webapp.domain.roles import Actor
 from webapp.extensions import limiter
-from webapp.models import Escrow
-from webapp.services.batches import run
 from webapp.services.batches.operations import MAX_OPERATIONS, Done, Outcome
+from webapp.services.downtime import fair_terms
+from webapp.services.express.rows import AnyEscrow, EscrowRow
 from webapp.services.idempotency import StoredAnswer
 from webapp.web.body_sizes import takes_batches
 from webapp.web.current import db_session, services
@@ -57,14 +60,22 @@ def _asked_for() -> int:
 @signed_request()
 def run_batch(header: IdempotencyHeader, body: Batch) -> Response:
     """Do many things in one request and one transaction: create, deliver, release, refund."""
-    asked, actor = body.read(), current_actor()
-    manager = services().escrow_manager(db_session(), actor)
+    asked, session, actor = body.read(), db_session(), current_actor()
+    batch = services().batch(session, actor, _telling(actor))
+    return answer_once(header, lambda: _told(batch.run(asked, together=body.together)))
 
-    def tell(escrow: Escrow) -> str:
+
+def _telling(actor: Actor) -> Callable[[AnyEscrow], str]:
+    """How an escrow is written down: one of the usual kind at once."""
+    session, settings = db_session(), services().settings
+    manager = services().escrow_manager(session, actor)
+
+    def tell(escrow: AnyEscrow) -> str:
+        if isinstance(escrow, EscrowRow):
+            return usual_escrow_text(escrow, fair_terms(session, settings, escrow), actor)
         return escrow_document(escrow, manager, actor).model_dump_json()
 
-    batch = run.Batch(db_session(), services().settings, actor, manager, tell)
-    return answer_once(header, lambda: _told(batch.run(asked, together=body.together)))
+    return tell
 
 
 def _told(outcomes: list[Outcome]) -> StoredAnswer:

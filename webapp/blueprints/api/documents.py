@@ -35,7 +35,8 @@ from webapp.services.wallet_queries import WalletOverview
 from webapp.web.current import db_session, services
 
 _PLACE = "00000000-0000-0000-0000-000000000000"
-_FROM_BALANCE: dict[str, Any] = {
+# What is told of the payment of one that was paid for out of the balance.
+FROM_BALANCE: dict[str, Any] = {
     "funding": BALANCE,
     **dict.fromkeys(
         ("fund_by", "deposited_amount", "deposit_address", "payment_uri", "refund_address", "deposits")
@@ -88,7 +89,7 @@ def escrow_documents(escrows: Sequence[Escrow], manager: EscrowManager, actor: A
 
 def usual_escrow_document(escrow: AnyEscrow, actor: Actor) -> EscrowDocument:
     """One escrow of the usual kind, none of whose deadlines has passed; nothing else has to be known of it."""
-    return _escrow_document(escrow, escrow.terms, actor, _FROM_BALANCE, None)
+    return _escrow_document(escrow, escrow.terms, actor, FROM_BALANCE, None)
 
 
 def _escrow_document(
@@ -127,7 +128,7 @@ def _escrow_document(
         updated_at=_moment(escrow.updated_at),
         released_at=to_rfc3339(escrow.released_at),
         refunded_at=to_rfc3339(escrow.refunded_at),
-        links=_links(escrow, terms, actor),
+        links=links_of(escrow, terms, actor),
     )
 
 
@@ -135,7 +136,7 @@ def _funding(
     escrow: Escrow, terms: Terms, payments: Payments | None, is_payer: bool, needed: Mapping[int, int]
 ) -> dict[str, Any]:
     """How it is paid for. Where it is paid to and paid back is the payer's own affair."""
-    shown = _FROM_BALANCE | {
+    shown = FROM_BALANCE | {
         "funding": escrow.funding,
         "fund_by": to_rfc3339(escrow.fund_by),
         "deposited_amount": str(escrow.deposited_amount) if payments else None,
@@ -167,7 +168,8 @@ def _deposit(deposit: Deposit, needed: int) -> EscrowDeposit:
     )
 
 
-def _links(escrow: AnyEscrow, terms: Terms, actor: Actor) -> dict[str, str]:
+def links_of(escrow: AnyEscrow, terms: Terms, actor: Actor) -> dict[str, str]:
+    """The addresses of what the actor may do to the escrow now, by what it is."""
     allowed = allowed_actions(terms, parties_of(escrow, actor), utcnow())
     if terms.decide_themselves:
         allowed -= {Action.RELEASE}  # an approval, where they ask for it

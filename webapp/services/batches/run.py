@@ -14,7 +14,6 @@ from webapp.config import Settings
 from webapp.domain.exceptions import DuxosError, TermsDecidedError
 from webapp.domain.roles import WORKER, Actor
 from webapp.models import Escrow
-from webapp.services.batches.locking import lock_ahead
 from webapp.services.batches.operations import (
     Asked,
     Create,
@@ -26,25 +25,35 @@ from webapp.services.batches.operations import (
     Release,
     placed,
 )
+from webapp.services.batches.standing import lock_and_read
+from webapp.services.batches.usual_moves import UsualMoves
 from webapp.services.escrow_manager import EscrowManager
+from webapp.services.escrow_moves import EscrowMoves
+from webapp.services.express.rows import AnyEscrow
+from webapp.services.key_ring import KeyRing
+from webapp.services.transaction_validator import TransactionValidator
 from webapp.services.unit_of_work import unit_of_work
+from webapp.services.wallet_integration import WalletIntegration
 
 
 class Batch:
-    """Operations of one actor, through the same services as single ones. `tell` writes down how an escrow stands."""
+    """Operations of one actor, by the rules that single ones go by. `tell` writes down how an escrow stands."""
 
     def __init__(
         self,
         session: Session,
         settings: Settings,
         actor: Actor,
-        manager: EscrowManager,
-        tell: Callable[[Escrow], str],
+        wallets: WalletIntegration,
+        key_ring: KeyRing,
+        tell: Callable[[AnyEscrow], str],
     ) -> None:
         self._session = session
         self._settings = settings
         self._actor = actor
-        self._manager = manager
+        self._manager = EscrowManager(session, settings, actor=actor, wallet_integration=wallets)
+        self._moves = EscrowMoves(session, settings, actor, wallets)
+        self._validator = TransactionValidator(session, settings, key_ring)
         self._tell = tell
 
     def run(self, operations: Sequence[Asked], *, together: bool) -> list[Outcome]:
@@ -53,26 +62,41 @@ class Batch:
         Raises what is nobody's fault who asks (`status` 500 and above) in any case, and then nothing has happened.
         """
         with unit_of_work(self._session):
-            lock_ahead(self._session, self._actor, operations)
-            return [
-                self._outcome(operation, number, together=together)
-                for number, operation in enumerate(operations)
-            ]
+            usual = self._usual_moves(operations)
+            outcomes = []
+            for number, operation in enumerate(operations):
+                outcome = self._outcome(usual, operation)
+                if isinstance(outcome, DuxosError) and together:
+                    raise placed(outcome, number)
+                outcomes.append(outcome)
+            usual.write()
+        return outcomes
 
-    def _outcome(self, asked: Asked, number: int, *, together: bool) -> Outcome:
+    def _usual_moves(self, operations: Sequence[Asked]) -> UsualMoves:
+        standing = lock_and_read(self._session, self._actor, operations)
+        about = (self._session, self._settings, self._actor)
+        return UsualMoves(*about, self._validator, self._moves, standing)
+
+    def _outcome(self, usual: UsualMoves, asked: Asked) -> Outcome:
+        if isinstance(asked, DuxosError):
+            return asked
         try:
-            if isinstance(asked, DuxosError):
-                raise asked
-            with self._session.begin_nested():
-                return Done(isinstance(asked, Create), self._tell(self._do(asked)))
+            escrow = usual.do(asked) if usual.takes(asked) else self._do_unusual(usual, asked)
+            return Done(isinstance(asked, Create), self._tell(escrow))
         except DuxosError as error:
-            if together:
-                raise placed(error, number) from None
             if error.status >= 500:
                 raise
-            if isinstance(error, TermsDecidedError):
-                self._settle_due(error)
             return error
+
+    def _do_unusual(self, usual: UsualMoves, operation: Operation) -> Escrow:
+        usual.write()
+        usual.forget(operation)
+        try:
+            with self._session.begin_nested():
+                return self._do(operation)
+        except TermsDecidedError as error:
+            self._settle_due(error)
+            raise
 
     def _do(self, operation: Operation) -> Escrow:
         match operation:
