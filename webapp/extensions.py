@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from flask_limiter import Limiter
+from flask_limiter import Limiter, RateLimitExceeded, RequestLimit
+from flask_limiter._limits import RuntimeLimit
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
 from flask_migrate import Migrate
@@ -37,7 +39,34 @@ db = SQLAlchemy(model_class=Base, session_options=dict(SESSION_OPTIONS))
 migrate = Migrate()
 login_manager = LoginManager()
 csrf = CSRFProtect()
-limiter = Limiter(key_func=get_remote_address)
+
+
+class RateLimiter(Limiter):
+    """Flask-Limiter, which works out for each request which of all limits count, and may be told that it is one."""
+
+    find_only_limit: Callable[[], RuntimeLimit | None] = staticmethod(lambda: None)
+    """The limit that alone counts for the present request ahead of its view, shared by all that it counts for."""
+
+    def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
+        only = self.find_only_limit() if in_middleware and self.enabled and not self._storage_dead else None
+        if only is None or not self._count(only):
+            super()._check_request_limit(callable_name, in_middleware)
+
+    def _count(self, only: RuntimeLimit) -> bool:
+        """Count the request. Raises RateLimitExceeded. False when the storage is away: then the library knows why."""
+        whom = [only.key_func(), str(only.scope)]
+        try:
+            has_place = self.limiter.hit(only.limit, *whom)
+        except self.storage.base_exceptions:
+            return False
+        known = RequestLimit(self, only.limit, whom, breached=not has_place, shared=True)
+        self.context.view_rate_limit, self.context.view_rate_limits = known, [known]
+        if not has_place:
+            raise RateLimitExceeded(only)
+        return True
+
+
+limiter = RateLimiter(key_func=get_remote_address)
 
 
 class UnguardedWriteError(RuntimeError):

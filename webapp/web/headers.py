@@ -47,14 +47,15 @@ def is_openapi_path(path: str) -> bool:
 
 
 def _add_headers(response: Response) -> Response:
-    for name, value in FIXED.items():
-        response.headers.setdefault(name, value)
-    is_openapi = is_openapi_path(request.path)
-    response.headers.setdefault("Content-Security-Policy", OPENAPI_POLICY if is_openapi else PAGE_POLICY)
-    if request.is_secure:
-        response.headers.setdefault("Strict-Transport-Security", TRANSPORT_SECURITY)
+    said = {name.lower() for name, _ in response.headers}
     # Whatever does not say otherwise may show money or a name: no cache keeps it.
-    response.headers.setdefault("Cache-Control", "no-store")
+    wanted = FIXED | {"Cache-Control": "no-store"}
+    wanted["Content-Security-Policy"] = OPENAPI_POLICY if is_openapi_path(request.path) else PAGE_POLICY
+    if request.is_secure:
+        wanted["Strict-Transport-Security"] = TRANSPORT_SECURITY
+    for name, value in wanted.items():
+        if name.lower() not in said:
+            response.headers.add(name, value)
     if response.mimetype == "text/html":
         response.vary.add("HX-Request")
     return response

@@ -7,11 +7,14 @@ counts by itself.
 
 from __future__ import annotations
 
+from functools import cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from flask import Flask, Response, request
 from flask_limiter import ApplicationLimit
+from flask_limiter._limits import RuntimeLimit
 from flask_login import current_user
+from limits import parse
 
 from webapp.extensions import limiter
 from webapp.services.rate_counts import counted_address
@@ -22,6 +25,7 @@ from webapp.web.signed_requests import find_actor, is_for_programs
 REDIS_TIMEOUT_SECONDS = 1
 # Four open pages that are told something every second, twice over.
 LIVE_REQUESTS = "480 per minute"
+OVERALL = "requests"
 
 
 def init_rate_limits(app: Flask) -> None:
@@ -39,8 +43,9 @@ def init_rate_limits(app: Flask) -> None:
         # A lost Redis must neither stop the service nor open it.
         RATELIMIT_IN_MEMORY_FALLBACK_ENABLED=True,
     )
-    overall = ApplicationLimit(_requests_per_minute, principal, exempt_when=is_live, scope="requests")
+    overall = ApplicationLimit(_requests_per_minute, principal, exempt_when=is_live, scope=OVERALL)
     live = ApplicationLimit(LIVE_REQUESTS, principal, exempt_when=lambda: not is_live(), scope="live")
+    limiter.find_only_limit = _limit_of_programs
     limiter.limit_manager.set_application_limits([limit.bind(limiter) for limit in (overall, live)])
     # Functions after a request run in reverse: this one sees what the limiter has added.
     app.after_request(_tell_to_wait_only_when_refused)
@@ -75,6 +80,16 @@ def _network(address: str) -> str:
 
 def _requests_per_minute() -> str:
     return f"{services().settings.security.max_requests_per_minute} per minute"
+
+
+def _limit_of_programs() -> RuntimeLimit | None:
+    """For a request of a program the overall limit, which it shares with all others."""
+    return _overall(_requests_per_minute()) if is_for_programs() and not is_live() else None
+
+
+@cache
+def _overall(rate: str) -> RuntimeLimit:
+    return RuntimeLimit(parse(rate), principal, OVERALL, shared=True)
 
 
 def _tell_to_wait_only_when_refused(response: Response) -> Response:

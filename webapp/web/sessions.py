@@ -9,7 +9,8 @@ from __future__ import annotations
 from datetime import datetime
 from functools import cached_property
 
-from flask import Flask, g, redirect, request, session
+from flask import Flask, Request, Response, g, redirect, request, session
+from flask.sessions import SecureCookieSession, SecureCookieSessionInterface, SessionMixin
 from flask.typing import ResponseReturnValue
 from flask_login import AnonymousUserMixin, UserMixin, current_user, login_user, logout_user
 
@@ -59,6 +60,19 @@ class SignedInUser(UserMixin):
     def actor(self) -> Actor:
         """The user as the services take them, with the ids of their wallets."""
         return actor_of_person(db_session(), self.user)
+
+
+class _BrowserCookies(SecureCookieSessionInterface):
+    """Flask's own, which gets its keys ready only where there is a cookie: programs bring none and take none."""
+
+    def open_session(self, app: Flask, request: Request) -> SecureCookieSession | None:
+        return (
+            super().open_session(app, request) if "HTTP_COOKIE" in request.environ else self.session_class()
+        )
+
+    def save_session(self, app: Flask, session: SessionMixin, response: Response) -> None:
+        if session or session.accessed or session.modified:
+            super().save_session(app, session, response)
 
 
 def browser_sessions() -> Sessions:
@@ -122,6 +136,7 @@ def init_sessions(app: Flask) -> None:
         # A form may stay open as long as its session: the token is bound to it.
         WTF_CSRF_TIME_LIMIT=None,
     )
+    app.session_interface = _BrowserCookies()
     login_manager.init_app(app)
     login_manager.user_loader(find_signed_in_user)
     login_manager.unauthorized_handler(_to_log_in)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import pydantic
@@ -66,6 +67,10 @@ SECURITY_SCHEMES: dict[str, Any] = {
 class _Api(OpenAPI):
     json_provider_class = ExactJsonProvider
     request_class = JsonRequest
+
+    def ensure_sync(self, func: Callable[..., Any]) -> Callable[..., Any]:
+        """The function as it is. Flask would look at each anew, twenty for a request; none here is a coroutine."""
+        return func
 
 
 def make_flask(name: str, **options: Any) -> OpenAPI:
