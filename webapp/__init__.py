@@ -8,8 +8,9 @@ from flask import Flask
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from werkzeug.middleware.proxy_fix import ProxyFix
 
+from webapp.commands import register_commands
 from webapp.config import Settings, load_config
-from webapp.extensions import csrf, db, migrate, prepare_engine
+from webapp.extensions import csrf, db, prepare_engine
 from webapp.logs import configure_logs
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -24,7 +25,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     from webapp import schema
     from webapp.blueprints import register_blueprints
     from webapp.blueprints.api import make_flask
-    from webapp.cli import register_commands
     from webapp.services.container import Services
     from webapp.services.live.hub import Hub
     from webapp.web import init_web
@@ -84,9 +84,6 @@ def _init_extensions(app: Flask) -> None:
     db.init_app(app)
     with app.app_context():
         prepare_engine(db.engine)
-    migrate.init_app(
-        app, db, directory=str(Path(__file__).parent / "migrations"), render_as_batch=True, compare_type=True
-    )
     body_sizes.init_body_sizes(app)
     # In this order: who asks, how often, and only then what they want.
     signed_requests.init_signed_requests(app)

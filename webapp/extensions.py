@@ -9,7 +9,6 @@ from flask_limiter import Limiter, RateLimitExceeded, RequestLimit
 from flask_limiter._limits import RuntimeLimit
 from flask_limiter.util import get_remote_address
 from flask_login import LoginManager
-from flask_migrate import Migrate
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import Connection, Engine, MetaData, event
@@ -36,7 +35,6 @@ class Base(DeclarativeBase):
 SESSION_OPTIONS: dict[str, Any] = {"expire_on_commit": False}
 
 db = SQLAlchemy(model_class=Base, session_options=dict(SESSION_OPTIONS))
-migrate = Migrate()
 login_manager = LoginManager()
 csrf = CSRFProtect()
 

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
-import flask_migrate
-from alembic.script import ScriptDirectory
 from flask import Flask
 from sqlalchemy import inspect, text
 from sqlalchemy.engine import make_url
 
+from webapp.commands import MIGRATIONS
 from webapp.extensions import db
 
-MIGRATIONS = Path(__file__).parent / "migrations"
 _LOCK_NUMBER = 0x44_55_58_4F_53
 
 
@@ -22,6 +19,8 @@ def create_if_missing(app: Flask) -> None:
 
     Several processes may start at once: one makes it, the others wait.
     """
+    import flask_migrate  # a server whose schema is there does without
+
     with app.app_context():
         if inspect(db.engine).get_table_names():
             return
@@ -53,4 +52,6 @@ def make_sqlite_file(database_url: str) -> bool:
 
 def newest_revision() -> str | None:
     """The revision that the code expects."""
+    from alembic.script import ScriptDirectory
+
     return ScriptDirectory(str(MIGRATIONS)).get_current_head()

@@ -22,7 +22,6 @@ from webapp import ROOT
 from webapp.domain.clock import utcnow
 from webapp.domain.money import Amount
 from webapp.extensions import Base, db, prepare_engine
-from webapp.extensions import migrate as alembic
 from webapp.models import Dispute
 from webapp.services.container import Services
 
@@ -33,7 +32,7 @@ def database(database_url: str) -> Iterator[Flask]:
     app = Flask("migrations")
     app.config["SQLALCHEMY_DATABASE_URI"] = database_url
     db.init_app(app)
-    alembic.init_app(app, db, directory=str(ROOT / "webapp" / "migrations"))
+    flask_migrate.Migrate().init_app(app, db, directory=str(ROOT / "webapp" / "migrations"))
     with app.app_context():
         prepare_engine(db.engine)
         yield app

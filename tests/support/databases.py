@@ -11,6 +11,7 @@ import flask_migrate
 import pytest
 import sqlalchemy.orm
 from flask import Flask
+from flask_migrate import Migrate
 from sqlalchemy import create_engine
 from sqlalchemy.engine import make_url
 
@@ -19,7 +20,6 @@ from tests.support.postgres import PostgresCluster
 from tests.support.processes import temporary_folder
 from webapp import ROOT
 from webapp.extensions import db, prepare_engine
-from webapp.extensions import migrate as alembic
 from webapp.ledger.integrity import check_books
 
 
@@ -83,7 +83,7 @@ def migrate(url: str) -> None:
     app = Flask("migrations")
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     db.init_app(app)
-    alembic.init_app(app, db, directory=str(ROOT / "webapp" / "migrations"))
+    Migrate().init_app(app, db, directory=str(ROOT / "webapp" / "migrations"))
     with app.app_context():
         prepare_engine(db.engine)
         try:

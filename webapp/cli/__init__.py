@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from flask import Flask
-
 from webapp.cli.alerts import alert_commands
 from webapp.cli.case_files import case_file_commands
 from webapp.cli.coins import coin_commands
@@ -43,9 +41,3 @@ COMMANDS = (
     worker_command,
     dev_command,
 )
-
-
-def register_commands(app: Flask) -> None:
-    """Add every command to the app."""
-    for command in COMMANDS:
-        app.cli.add_command(command)

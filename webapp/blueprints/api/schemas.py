@@ -26,34 +26,34 @@ from webapp.domain.escrow_states import Status
 from webapp.services.idempotency import FIELD, MAX_KEY_LENGTH
 
 
-class _Received(BaseModel):
-    """What is read from a request. flask-openapi3 asks with each one what it looks like: that is worked out once."""
+class _Described(BaseModel):
+    """What flask-openapi3 asks of how it looks, for each operation and with each request: it is worked out once."""
 
     @classmethod
     def model_json_schema(cls, *arguments: Any, **options: Any) -> dict[str, Any]:
-        if arguments or options:
-            return super().model_json_schema(*arguments, **options)
-        return _plain_schema(cls)
+        return _schema(cls, arguments, tuple(options.items()))
 
 
 @cache
-def _plain_schema(model: type[_Received]) -> dict[str, Any]:
-    return super(_Received, model).model_json_schema()
+def _schema(
+    model: type[_Described], arguments: tuple[Any, ...], options: tuple[tuple[str, Any], ...]
+) -> dict[str, Any]:
+    return super(_Described, model).model_json_schema(*arguments, **dict(options))
 
 
-class RequestPart(_Received):
+class RequestPart(_Described):
     """A part of a request: what it does not name is refused by its name."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class Answer(BaseModel):
+class Answer(_Described):
     """A part of an answer: exactly what it names."""
 
     model_config = ConfigDict(extra="forbid")
 
 
-class IdempotencyHeader(_Received):
+class IdempotencyHeader(_Described):
     """The header that makes a change happen once, however often it is sent."""
 
     idempotency_key: str | None = Field(
@@ -263,14 +263,14 @@ class PayoutDocument(Answer):
     confirmations: int
 
 
-class FieldError(BaseModel):
+class FieldError(_Described):
     """What is wrong with one field."""
 
     field: str
     message: str
 
 
-class Problem(BaseModel):
+class Problem(_Described):
     """RFC 9457. `type` is stable; `detail` is for people."""
 
     type: str = Field(examples=["urn:duxos:problem:insufficient-funds"])
