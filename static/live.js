@@ -32,10 +32,15 @@
     for (const line of document.querySelectorAll(`[data-news~="${kind}"]`)) line.hidden = false;
   };
 
+  // What concerns everybody is told only to pages that show it.
+  const PUBLIC = ["fund"];
+  const isShown = (topic) => document.querySelector(`[hx-trigger*="sse:${topic},"]`) !== null;
+
   class LiveStream extends EventTarget {
     #address;
     #source = null;
     #names = new Set();
+    #shows = [];
     #waiting = new Set();
     #last = "";
     #timer = 0;
@@ -62,6 +67,10 @@
       if (this.#names.has(name)) return;
       this.#names.add(name);
       this.#source?.addEventListener(name, this.#take);
+      if (this.#source && PUBLIC.includes(name) && !this.#shows.includes(name)) {
+        this.close();
+        this.#open();
+      }
     }
 
     close() {
@@ -90,7 +99,8 @@
 
     #open() {
       if (this.#source) return;
-      const query = new URLSearchParams({ page, left, after: this.#last });
+      this.#shows = PUBLIC.filter((topic) => this.#names.has(topic) || isShown(topic));
+      const query = new URLSearchParams({ page, left, shows: this.#shows.join(" "), after: this.#last });
       this.#source = new EventSource(`${this.#address}?${query}`);
       for (const name of this.#names) this.#source.addEventListener(name, this.#take);
       // While it is connecting the browser tries again by itself; refused for now, it is tried much later.

@@ -81,6 +81,18 @@ def test_money_that_moves_shows_in_an_open_wallet_at_once(site: Site, payer: Pag
     expect(shown).to_be_visible(timeout=AT_ONCE_MS)
 
 
+def test_what_the_fund_gets_shows_on_its_page_at_once(
+    site: Site, payer: Page, pair: Pair, escrow: Escrow
+) -> None:
+    with payer.expect_response("**/live?*shows=fund*"), payer.expect_response("**/fund/figures"):
+        payer.goto("/fund")
+    _deliver(site, pair, escrow)
+    manager(site.session, site.services, pair.payer).release_escrow(escrow.id)
+
+    shown = payer.locator('#fund-figures data.money[value="5.00000000"]')
+    expect(shown.first).to_be_visible(timeout=AT_ONCE_MS)
+
+
 @pytest.mark.settings(live={"streams_per_process": 0})
 def test_without_a_stream_a_page_asks_every_few_seconds(
     site: Site, payer: Page, pair: Pair, escrow: Escrow

@@ -24,9 +24,11 @@ from webapp.config import Settings
 from webapp.domain.accounts import FUND, available
 from webapp.domain.money import Amount
 from webapp.ledger.journal import Move, post
+from webapp.models import Wallet
 from webapp.services.container import Services
-from webapp.services.live.changes import AGAIN, Audience, Change
+from webapp.services.live.changes import AGAIN, OF_EVERYTHING, OF_FUND, OF_OPERATIONS, Audience, Change
 from webapp.services.live.hub import Hub
+from webapp.services.live.listeners import Listeners
 from webapp.services.live.reader import Reader
 from webapp.services.live.subscription import MOST_WAITING, Subscription
 from webapp.services.live.wake import make_engine, wake_on
@@ -44,10 +46,15 @@ def hubs(settings: Settings) -> Iterator[list[Hub]]:
         hub.close()
 
 
-def follow(hub: Hub, person: Person, **options: str) -> Subscription:
-    """A stream of this person's; its first `again` has been heard."""
-    subscription = hub.subscribe(Audience.of(person.user.id, person.actor), **options)
-    assert subscription is not None
+def stream_of(person: Person, page: str = "", token: str = "") -> Subscription:
+    """A stream of this person's for a page that shows the fund, too."""
+    return Subscription(Audience.of(person.user.id, person.actor), page, {"fund"}, token)
+
+
+def follow(hub: Hub, person: Person, token: str = "") -> Subscription:
+    """A stream of this person's that is open; its first `again` has been heard."""
+    subscription = stream_of(person, token=token)
+    assert hub.subscribe(subscription)
     assert heard(subscription) == [AGAIN]
     return subscription
 
@@ -125,19 +132,18 @@ def test_an_interrupted_stream_goes_on_and_a_gap_is_admitted(
     session: Session, services: Services, hubs: list[Hub]
 ) -> None:
     hub, person = hubs[0], make_person(session, services)
-    audience = Audience.of(person.user.id, person.actor)
-    first = hub.subscribe(audience, "page-1")
-    assert first is not None
+    first = stream_of(person, "page-1")
+    assert hub.subscribe(first)
     (begin,) = first.wait(SOON_SECONDS)
     credit(session, person.wallet_id, "1")
     (event,) = first.wait(SOON_SECONDS)
 
-    resumed = hub.subscribe(audience, "page-1", after=begin.id)
-    assert resumed is not None and first.is_closed
+    resumed = stream_of(person, "page-1")
+    assert hub.subscribe(resumed, after=begin.id) and first.is_closed
     assert resumed.wait(0) == [event]
     for unknown in (hubs[1]._id(1), "0-0", f"{begin.id}0000", "nonsense", ""):
-        other = hub.subscribe(audience, "page-2", left="page-1", after=unknown)
-        assert other is not None and heard(other, 0) == [AGAIN]
+        other = stream_of(person, "page-2")
+        assert hub.subscribe(other, left="page-1", after=unknown) and heard(other, 0) == [AGAIN]
     assert resumed.is_closed
 
     # One further takes the place of the user's oldest; others' are theirs until there is no room.
@@ -145,18 +151,80 @@ def test_an_interrupted_stream_goes_on_and_a_gap_is_admitted(
     assert other.is_closed and not third.is_closed and not fourth.is_closed
     for _ in range(2):
         follow(hub, make_person(session, services))
-    assert hub.subscribe(Audience.of(10**6, person.actor)) is None
+    assert not hub.subscribe(Subscription(Audience.of(10**6, person.actor)))
     hub.close()
     assert fourth.is_closed
 
 
 def test_a_reader_far_behind_looks_at_everything() -> None:
-    subscription = Subscription(Audience(1, frozenset({7}), is_staff=False), "")
+    subscription = Subscription(Audience(1, frozenset({7}), is_staff=False))
     for number in range(MOST_WAITING + 1):
         subscription.tell(str(number), Change(f"escrow-{number}", frozenset({7})))
         subscription.tell(str(number), Change(f"escrow-other-{number}", frozenset({8})))
 
     assert heard(subscription, 0) == [AGAIN]
+
+
+def test_only_pages_that_show_it_hear_of_what_concerns_everybody() -> None:
+    elsewhere, shown = (
+        Subscription(Audience(1, frozenset(), is_staff=True), shows=of) for of in ((), {"fund"})
+    )
+    listeners = Listeners()
+    for each in (elsewhere, shown):
+        listeners.add(each)
+    for change in (OF_FUND, OF_EVERYTHING):
+        assert {shown} <= set(listeners.of(change))
+        for each in (elsewhere, shown):
+            each.tell("1", change)
+    assert (heard(elsewhere, 0), heard(shown, 0)) == ([AGAIN], ["fund", AGAIN])
+
+
+def test_listeners_are_found_by_all_that_may_concern_them() -> None:
+    audiences = {
+        "owner": Audience(1, frozenset({7, 8}), is_staff=False),
+        "other": Audience(2, frozenset({9}), is_staff=False),
+        "arbiter": Audience(3, frozenset(), is_staff=True),
+        "operator": Audience(4, frozenset(), is_staff=True, is_operator=True),
+    }
+    listeners, streams = Listeners(), {name: Subscription(each) for name, each in audiences.items()}
+    for each in streams.values():
+        listeners.add(each)
+    changes = [
+        Change("wallet-7", frozenset({7})),
+        Change("escrow-1", frozenset({8, 9}), is_for_staff=True),
+        Change("notices-2", user_id=2),
+        OF_OPERATIONS,
+        OF_EVERYTHING,
+    ]
+    for change in changes:
+        assert set(listeners.of(change)) == {each for each in listeners if change.concerns(each.audience)}
+
+    listeners.renew(streams["other"], Audience(2, frozenset({7}), is_staff=False))
+    assert set(listeners.of(changes[0])) == {streams["owner"], streams["other"]}
+    for each in listeners:
+        listeners.remove(each)
+        listeners.remove(each)
+    assert len(listeners) == 0 and not any(list(listeners.of(change)) for change in changes)
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+@pytest.mark.settings(live={"heartbeat_seconds": 1})
+def test_streams_end_with_their_sessions_and_follow_their_readers_wallets(
+    session: Session, services: Services, hubs: list[Hub]
+) -> None:
+    hub, sessions = hubs[0], services.sessions(session)
+    leaving, staying = (make_person(session, services) for _ in range(2))
+    ended, going_on = (follow(hub, person, sessions.open(person.user)) for person in (leaving, staying))
+    stranger = follow(hub, leaving)
+
+    sessions.revoke_all(leaving.user)
+    with unit_of_work(session):
+        session.add(wallet := Wallet(user_id=staying.user.id))
+    wait_until(lambda: ended.is_closed, "the end of the stream", 3)
+    assert not going_on.is_closed and not stranger.is_closed
+    assert going_on.audience.wallet_ids == {staying.wallet_id, wallet.id}
+    credit(session, wallet.id, "1")
+    assert f"wallet-{wallet.id}" in heard_in_all(going_on, f"wallet-{wallet.id}")
 
 
 @pytest.mark.parametrize("databases", ["postgresql"], indirect=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import secrets
+from collections.abc import Collection
 from datetime import datetime, timedelta
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, joinedload
 
 from webapp.config import Settings
 from webapp.domain.clock import utcnow
@@ -72,6 +73,16 @@ class Sessions:
             with unit_of_work(self._session):
                 row.last_seen_at = now
         return row
+
+    def list_users(self, tokens: Collection[str]) -> dict[str, User]:
+        """Whose live sessions these are, by token. Those that have ended are left out; looking is no use of them."""
+        hashes = {_hash(token): token for token in tokens}
+        statement = select(UserSession).options(joinedload(UserSession.user))
+        rows = self._session.scalars(statement.where(UserSession.token_hash.in_(hashes)))
+        now = utcnow()
+        return {
+            hashes[row.token_hash]: row.user for row in rows if self._is_live(row, now) and row.user.is_active
+        }
 
     def find_owner(self, token: str) -> int | None:
         """The id of the user whose session this is or was; None for a token that is not known (any more)."""

@@ -23,8 +23,13 @@ class Audience:
     @classmethod
     def of(cls, user_id: int, actor: Actor) -> Audience:
         """The audience that a person is."""
-        is_operator = actor.role == Role.OPERATOR
-        return cls(user_id, actor.wallet_ids, is_operator or actor.role == Role.ARBITER, is_operator)
+        return cls.of_user(user_id, actor.role, actor.wallet_ids)
+
+    @classmethod
+    def of_user(cls, user_id: int, role: Role | None, wallet_ids: frozenset[int]) -> Audience:
+        """The audience that a user with this role and these wallets is."""
+        is_operator = role == Role.OPERATOR
+        return cls(user_id, wallet_ids, is_operator or role == Role.ARBITER, is_operator)
 
 
 @dataclass(frozen=True, slots=True)

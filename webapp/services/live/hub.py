@@ -13,10 +13,13 @@ from collections import deque
 
 import psycopg
 import structlog
+from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from webapp.config import Settings
-from webapp.services.live.changes import OF_EVERYTHING, Audience, Change
+from webapp.services.live.attendance import audiences
+from webapp.services.live.changes import OF_EVERYTHING, Change
+from webapp.services.live.listeners import Listeners
 from webapp.services.live.reader import Reader
 from webapp.services.live.subscription import Subscription
 from webapp.services.live.wake import make_engine, wake_on
@@ -28,6 +31,7 @@ START_SECONDS = 5.0
 # So long the thread waits for the next stream: a page is left and the next one comes.
 LINGER_SECONDS = 5.0
 LOOK_AROUND_SECONDS = 0.25
+BETWEEN_READINGS_SECONDS = 0.25
 # Even unasked it looks now and then: a word may be lost, and a connection that is dead is noticed only when used.
 UNASKED_SECONDS = 10.0
 RETRY_SECONDS = 1.0
@@ -40,7 +44,7 @@ class Hub:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._lock = threading.RLock()
-        self._subscriptions: list[Subscription] = []
+        self._listeners = Listeners()
         self._kept: deque[tuple[int, Change]] = deque(maxlen=KEPT_CHANGES)
         self._run = ""
         self._number = 0
@@ -49,46 +53,43 @@ class Hub:
         self._left_at = 0.0
         self._is_closed = False
 
-    def subscribe(
-        self, audience: Audience, page: str = "", left: str = "", after: str = ""
-    ) -> Subscription | None:
-        """Listen from now on, or from event `after` on; None when there is no room for another stream.
+    def subscribe(self, subscription: Subscription, left: str = "", after: str = "") -> bool:
+        """Let it listen from now on, or from event `after` on; false when there is no room for another stream.
 
-        It takes the place of the user's earlier stream for `page`, and of the one for the page that was `left` for
+        It takes the place of the user's earlier stream for its page, and of the one for the page that was `left` for
         it, and with too many of the user's, of the oldest. Its first event is `again`, if it may have missed one.
         """
         with self._lock:
-            mine = [one for one in self._subscriptions if one.audience.user_id == audience.user_id]
-            for one in [one for one in mine if one.page and one.page in (page, left)]:
+            user_id = subscription.audience.user_id
+            mine = [one for one in self._listeners if one.audience.user_id == user_id]
+            for one in [one for one in mine if one.page and one.page in (subscription.page, left)]:
                 self.unsubscribe(one)
                 mine.remove(one)
             if len(mine) >= self._settings.live.streams_per_user:
                 self.unsubscribe(mine[0])
-            if self._is_closed or len(self._subscriptions) >= self._settings.live.streams_per_process:
-                return None
-            subscription = Subscription(audience, page)
-            self._subscriptions.append(subscription)
+            if self._is_closed or len(self._listeners) >= self._settings.live.streams_per_process:
+                return False
+            self._listeners.add(subscription)
             self._start()
         # What happens before somebody reads would be missed by a page that looks before that.
         self._is_reading.wait(START_SECONDS)
         with self._lock:
             for event_id, change in self._missed(after):
                 subscription.tell(event_id, change)
-        return subscription
+        return True
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """End a subscription. One that has ended is fine."""
         subscription.close()
         with self._lock:
-            if subscription in self._subscriptions:
-                self._subscriptions.remove(subscription)
+            self._listeners.remove(subscription)
             self._left_at = time.monotonic()
 
     def close(self) -> None:
         """End every stream and the thread."""
         with self._lock:
             self._is_closed = True
-            for subscription in list(self._subscriptions):
+            for subscription in self._listeners:
                 self.unsubscribe(subscription)
             thread = self._thread
         if thread is not None:
@@ -115,7 +116,7 @@ class Hub:
             for change in changes:
                 self._number += 1
                 self._kept.append((self._number, change))
-                for subscription in self._subscriptions:
+                for subscription in self._listeners.of(change):
                     subscription.tell(self._id(self._number), change)
 
     def _work(self) -> None:
@@ -140,11 +141,29 @@ class Hub:
             wake = wake_on(connection)
             reader = Reader(connection)
             self._begin_run()
-            read_at = time.monotonic()
+            read_at = looked_at = time.monotonic()
             while self._is_wanted():
                 if wake.wait(LOOK_AROUND_SECONDS) or time.monotonic() - read_at > UNASKED_SECONDS:
+                    # What is told all the time is told now and then: reading takes the time of those who ask.
+                    time.sleep(max(0.0, read_at + BETWEEN_READINGS_SECONDS - time.monotonic()))
                     self._publish(reader.read())
                     read_at = time.monotonic()
+                if time.monotonic() - looked_at > self._settings.live.heartbeat_seconds:
+                    self._look_who_is_there(connection)
+                    looked_at = time.monotonic()
+
+    def _look_who_is_there(self, connection: Connection) -> None:
+        """End the streams whose session has ended, and learn who the others are by now."""
+        with self._lock:
+            tokens = {one.token for one in self._listeners if one.token}
+        found = audiences(connection, self._settings, tokens)
+        with self._lock:
+            for subscription in self._listeners:
+                audience = found.get(subscription.token)
+                if audience:
+                    self._listeners.renew(subscription, audience)
+                elif subscription.token in tokens:
+                    self.unsubscribe(subscription)
 
     def _begin_run(self) -> None:
         with self._lock:
@@ -156,5 +175,5 @@ class Hub:
 
     def _is_wanted(self) -> bool:
         with self._lock:
-            is_left = not self._subscriptions and time.monotonic() - self._left_at > LINGER_SECONDS
+            is_left = not self._listeners and time.monotonic() - self._left_at > LINGER_SECONDS
             return not (is_left or self._is_closed)

@@ -40,7 +40,7 @@ from webapp.services.live.changes import (
 )
 
 # With more news than this at once, everybody looks at everything again.
-MANY = 500
+MANY = 5000
 # PostgreSQL hands out numbers before the commit: a lower one may appear after a higher one, but not much later.
 LATE_SECONDS = 15
 LATE_NUMBERS = 100

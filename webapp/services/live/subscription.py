@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from webapp.services.live.changes import AGAIN, Audience, Change
@@ -26,10 +27,18 @@ class Event:
 
 
 class Subscription:
-    """The changes that concern one audience. `page` is the open page that it is for. Safe between threads."""
+    """The changes that concern one audience. Safe between threads.
 
-    def __init__(self, audience: Audience, page: str) -> None:
+    `page` is the open page that it is for; of what concerns everybody it is told the topics that it `shows`. `token` is
+    that of the session that it ends with.
+    """
+
+    def __init__(
+        self, audience: Audience, page: str = "", shows: Collection[str] = (), token: str = ""
+    ) -> None:
         self.page = page
+        self.shows = frozenset(shows)
+        self.token = token
         self.audience = audience
         self._waiting: dict[str, str] = {}
         self._is_closed = False
@@ -41,8 +50,10 @@ class Subscription:
         return self._is_closed
 
     def tell(self, event_id: str, change: Change) -> None:
-        """Put a change in line, if it concerns the audience."""
+        """Put a change in line, if it concerns the audience and, where it concerns everybody, the page shows it."""
         if not change.concerns(self.audience):
+            return
+        if change.is_for_everybody and change.topic != AGAIN and change.topic not in self.shows:
             return
         with self._news:
             self._waiting.pop(change.topic, None)
@@ -57,6 +68,11 @@ class Subscription:
             self._news.wait_for(lambda: self._waiting or self._is_closed, timeout_seconds)
             waiting, self._waiting = self._waiting, {}
         return [Event(event_id, topic) for topic, event_id in waiting.items()]
+
+    def rest(self, seconds: float) -> None:
+        """Let what comes gather for a while, unless it is closed."""
+        with self._news:
+            self._news.wait_for(lambda: self._is_closed, seconds)
 
     def close(self) -> None:
         """Let the stream end."""
