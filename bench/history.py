@@ -20,10 +20,11 @@ from sqlalchemy import Connection, Engine, Table, func, insert, select, text
 
 from bench.people import Pair
 from webapp.domain import accounts
+from webapp.domain.audit_chain import GENESIS
 from webapp.domain.clock import utcnow
 from webapp.domain.money import Amount, split
 from webapp.models import Escrow, EscrowTransaction, JournalEntry, Posting
-from webapp.services.audit_trail import GENESIS, row_hash
+from webapp.services.audit_trail import row_hash
 
 BETWEEN = timedelta(seconds=10)
 DEADLINE = timedelta(days=7)
