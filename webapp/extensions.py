@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections.abc import Callable
 from typing import Any
 
@@ -12,6 +13,7 @@ from flask_login import LoginManager
 from flask_sqlalchemy import SQLAlchemy
 from flask_wtf import CSRFProtect
 from sqlalchemy import Connection, Engine, MetaData, event
+from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session
 
 SQLITE_BUSY_TIMEOUT_MS = 15_000
@@ -76,12 +78,31 @@ def prepare_engine(engine: Engine) -> Engine:
 
     SQLite: WAL, every commit on the disk, foreign keys, and BEGIN stated by us: the driver's own BEGIN loses
     concurrent updates without an error. Reads begin DEFERRED; a unit of work asks for IMMEDIATE, because a
-    transaction that reads first cannot wait for its turn to write.
+    transaction that reads first cannot wait for its turn to write. PostgreSQL: a connection that the server has ended
+    is replaced before it is used.
     """
     if engine.dialect.name == "sqlite" and not event.contains(engine, "connect", _configure_sqlite):
         event.listen(engine, "connect", _configure_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+    if engine.dialect.name == "postgresql" and not event.contains(engine, "checkout", _refuse_ended):
+        event.listen(engine, "checkout", _refuse_ended)
     return engine
+
+
+def _refuse_ended(connection: Any, record: Any, _proxy: Any) -> None:
+    """Raise DisconnectionError for a connection that is not to be used again; the pool then makes another.
+
+    A server that has nothing to answer says nothing, unless it takes its leave: so bytes that wait, or an end, are
+    reason enough, and nobody needs to ask it. A connection that was just made is not looked at.
+    """
+    if not record.info.setdefault("was_used", False):
+        record.info["was_used"] = True
+        return
+    waiting = select.poll()
+    if not connection.closed:
+        waiting.register(connection.fileno(), select.POLLIN)
+    if connection.closed or waiting.poll(0):
+        raise DisconnectionError("the server has ended this connection")
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

@@ -81,8 +81,8 @@ class PostgresCluster:
         self._run(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
     def end_connections(self, name: str) -> None:
-        """Cut every connection to a database, as a restart of the server would."""
-        cut = sql.SQL("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = {}")
+        """Cut every connection to a database, as a restart of the server would. They are gone when this returns."""
+        cut = sql.SQL("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = {}")
         self._run(cut.format(sql.Literal(name)))
 
     def _run(self, statement: sql.Composed) -> None:

@@ -12,7 +12,7 @@ from webapp.extensions import SESSION_OPTIONS, prepare_engine
 
 
 def engine_options(settings: Settings) -> dict[str, Any]:
-    """Pool settings. PostgreSQL connections are checked before use, and no statement or lock waits for ever.
+    """Pool settings. On PostgreSQL no statement or lock waits for ever.
 
     Errors of the database never show what was to be stored: it may be a secret.
     """
@@ -22,7 +22,6 @@ def engine_options(settings: Settings) -> dict[str, Any]:
         "hide_parameters": True,
         "pool_size": settings.database.pool_size,
         "max_overflow": 0,
-        "pool_pre_ping": True,
         "connect_args": {
             "options": "-c lock_timeout=10s -c statement_timeout=60s -c idle_in_transaction_session_timeout=60s"
         },
