@@ -87,6 +87,11 @@ def early_in_a_minute() -> Iterator[None]:
 @pytest.fixture
 def world(app: Flask, session: sqlalchemy.orm.Session, services: Services) -> World:
     """Who there is, on an empty database."""
+    return make_world(app, session, services)
+
+
+def make_world(app: Flask, session: sqlalchemy.orm.Session, services: Services) -> World:
+    """What `world` is made by, for a test with several."""
     payer, provider = make_person(session, services), make_person(session, services, "provider")
     stranger = make_person(session, services)
     keys = [make_key(session, services, person) for person in (payer, provider, stranger)]

@@ -18,7 +18,8 @@ BigKey = BigInteger().with_variant(Integer(), "sqlite")
 # integer than that, and the driver would take a NUMERIC through a float.
 Total = Numeric(38, 0).with_variant(BigInteger(), "sqlite")
 
-JsonDocument = JSON().with_variant(postgresql.JSONB(), "postgresql")
+# A document that is missing is NULL, and not a document that says `null`.
+JsonDocument = JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
 
 
 class AmountType(TypeDecorator[Amount]):

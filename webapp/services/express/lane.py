@@ -80,7 +80,8 @@ class ExpressLane:
 
     def create(self, terms: Mapping[str, Any]) -> StoredAnswer | None:
         """A new escrow, paid for from the balance; `terms` are those of `EscrowManager.create_escrow`."""
-        is_unusual = terms["funding"] != BALANCE or any(terms[name] for name in _UNUSUAL_TERMS)
+        is_named = any(terms[name] is not None for name in _UNUSUAL_TERMS)
+        is_unusual = terms["funding"] != BALANCE or is_named
         is_own = terms["payer_wallet_id"] in self._actor.wallet_ids
         if is_unusual or not is_own:
             return None
