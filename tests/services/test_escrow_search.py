@@ -88,12 +88,31 @@ def test_each_condition_narrows(session: sqlalchemy.orm.Session, services: Servi
     assert found(created_from=date(2030, 1, 3), created_to=date(2030, 1, 3)) == [2]
     assert found(created_from=date.min, created_to=date.max) == list(range(30))
     assert found(text=str(made[4])) == found(text=made[4].hex[:12].upper()) == [4]
-    assert found(text="0198") == found(text="")[:0], "too short for the beginning of an id"
+    assert found(text="01b8") == found(text="")[:0], "too short for the beginning of an id"
     # What has a meaning to the database stands for itself.
     assert found(side=None, text="%") == found(side=None, text="A_b") == [-1]
     assert found(side=Party.PROVIDER) == [-1]
     assert latest_services(session, of_everybody()) == ["a_b", "gpu-render", "llm-finetune"]
     assert latest_services(session, of_wallets(())) == []
+
+
+@pytest.mark.parametrize("sort", Sort)
+def test_what_is_rare_is_looked_for_piece_by_piece(
+    session: sqlalchemy.orm.Session, pair: Pair, sort: Sort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = make_unpaid(session, pair.payer.wallet_id, pair.provider.wallet_id, 60)
+    rare = {made[3], made[57]}
+    with unit_of_work(session):
+        session.execute(text("UPDATE escrows SET task_id = 'rare' WHERE task_id IN ('Scene_3', 'Scene_57')"))
+    monkeypatch.setattr("webapp.services.escrow_queries.LOOKED_THROUGH", 8)
+    for whose in (of_wallets(pair.payer.actor.wallet_ids), of_everybody()):
+        search = EscrowSearch(text="rare", sort=sort)
+        in_order = [row for row in _by_pages(session, whose, EscrowSearch(sort=sort)) if row in rare]
+        assert list(_by_pages(session, whose, search)) == in_order
+        assert [escrow.id for escrow in every_escrow(session, whose, search)] == in_order
+        first = list_page(session, whose, EscrowSearch(text="no such task", sort=sort))
+        assert (first.items, first.next_cursor is None) == ([], False)
+        assert list(_by_pages(session, whose, EscrowSearch(service_name="none", sort=sort))) == []
 
 
 AN_ID = "0197a2b4-6c1d-7e3f-8a5b-9c0d1e2f3a4b"

@@ -28,10 +28,10 @@ def make_unpaid(session: Session, payer: int, provider: int, count: int, **over:
 
 
 def _row(payer: int, provider: int, number: int) -> dict[str, Any]:
-    made_at = BEGINNING + timedelta(days=number % 300)
+    made_at = BEGINNING + timedelta(days=number)
     units = number * 7 % 11 + 1
     return {
-        "id": uuid.UUID(f"0198{number:08x}70008000{uuid.uuid4().hex[:12]}"),
+        "id": uuid.UUID(f"{int(made_at.timestamp() * 1000):012x}70008000{uuid.uuid4().hex[:12]}"),
         "payer_wallet_id": payer,
         "provider_wallet_id": provider,
         "amount": Amount(units),

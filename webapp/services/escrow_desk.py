@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, exists, select
+from sqlalchemy import ColumnElement, Select, bindparam, exists, select
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from webapp.domain.clock import utcnow
@@ -37,27 +38,30 @@ class Desk:
 
 def desk(session: Session, wallet_ids: Collection[int]) -> Desk:
     """What the owner of these wallets is asked to do now, and what they wait for."""
-    pays = [Escrow.payer_wallet_id == wallet_id for wallet_id in wallet_ids]
-    provides = [Escrow.provider_wallet_id == wallet_id for wallet_id in wallet_ids]
-    is_unpaid = is_short() & (Escrow.fund_by > utcnow())
+    values = {"now": utcnow(), **{f"wallet_{n}": each for n, each in enumerate(sorted(wallet_ids))}}
+    return Desk(*(list(session.scalars(each, values)) for each in _statements(len(wallet_ids))))
 
-    def some(*scans: list[Scan]) -> list[Escrow]:
-        return first_escrows(session, [scan for part in scans for scan in part], SHOWN)
 
-    return Desk(
-        to_accept=some(_scans(pays, Status.DELIVERED, Escrow.accept_by, ~Escrow.has_own_terms)),
-        to_approve=some(
-            _scans(pays, Status.DELIVERED, Escrow.expires_at, _awaits_payer()),
-            _scans(pays, Status.ACTIVE, Escrow.expires_at, _awaits_payer()),
-        ),
-        to_deliver=some(_scans(provides, Status.ACTIVE, Escrow.expires_at, Escrow.expires_at > utcnow())),
-        to_pay=some(_scans(pays, Status.PENDING, Escrow.fund_by, is_unpaid)),
-        to_wait_for=some(_scans(pays, Status.ACTIVE, Escrow.expires_at)),
-        to_be_paid=some(
-            _scans(provides, Status.PENDING, Escrow.fund_by),
-            _scans(pays, Status.PENDING, Escrow.fund_by, ~is_unpaid),
-        ),
+@lru_cache(maxsize=20)
+def _statements(wallets: int) -> tuple[Select[Escrow], ...]:
+    """One for each part of the desk of so many wallets, in the order of `Desk`."""
+    wallet: list[Any] = [bindparam(f"wallet_{number}") for number in range(wallets)]
+    pays, provides = (
+        [side == each for each in wallet] for side in (Escrow.payer_wallet_id, Escrow.provider_wallet_id)
     )
+    now = bindparam("now", type_=Escrow.fund_by.type)
+    is_unpaid = is_short() & (Escrow.fund_by > now)
+    accept, expire, fund = Escrow.accept_by, Escrow.expires_at, Escrow.fund_by
+    parts = (
+        _scans(pays, Status.DELIVERED, accept, ~Escrow.has_own_terms),
+        _scans(pays, Status.DELIVERED, expire, _awaits_payer())
+        + _scans(pays, Status.ACTIVE, expire, _awaits_payer()),
+        _scans(provides, Status.ACTIVE, expire, expire > now),
+        _scans(pays, Status.PENDING, fund, is_unpaid),
+        _scans(pays, Status.ACTIVE, expire),
+        _scans(provides, Status.PENDING, fund) + _scans(pays, Status.PENDING, fund, ~is_unpaid),
+    )
+    return tuple(first_escrows(scans, SHOWN) for scans in parts)
 
 
 def _scans(

@@ -1,19 +1,18 @@
 """The first few escrows in an order, by one scan of an index for each side and state, put together. Reads only.
 
 An OR over sides or states would read all that it finds and sort it; each of these scans stops after the first few.
-States and counts are written out in the statement: only then can the planner see that a state is one of those that an
-index is limited to, and that few rows are wanted.
+States and counts are written out in a statement: only then can the planner see that a state is one of those that an
+index is limited to, and that few rows are wanted. What else varies is a parameter: putting a statement together takes
+longer than the database's answer, so callers keep it.
 """
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, Subquery, literal, select, tuple_, union
-from sqlalchemy.orm import Session
+from sqlalchemy import ColumnElement, Integer, Select, Subquery, literal, select, union, union_all
 
 from webapp.domain.escrow_states import Status
 from webapp.models import Escrow
@@ -33,24 +32,12 @@ class Scan:
     rank: Any = None
     is_falling: bool = False
 
-    def first(self, count: int) -> Select[Any]:
-        """The ids and ranks of the first `count` of it."""
+    def part(self, count: int, skipped: int = 0) -> Select[Any]:
+        """The ids and ranks of `count` of it."""
         ends = [column.desc() if self.is_falling else column.asc() for column in self.columns]
-        found = select(*self._shown()).where(*self.conditions).order_by(*ends).limit(_written_out(count))
-        return select(found.subquery())
-
-    def beyond(self, key: tuple[Any, ...]) -> Scan:
-        """Only what comes after the place with these values of the columns."""
-        here = tuple_(*self.columns)
-        there = tuple_(
-            *(literal(value, column.type) for column, value in zip(self.columns, key, strict=True))
-        )
-        return replace(self, conditions=(*self.conditions, here < there if self.is_falling else here > there))
-
-    def _shown(self) -> list[ColumnElement[Any]]:
-        return (
-            [Escrow.id.label("id")] if self.rank is None else [Escrow.id.label("id"), self.rank.label("rank")]
-        )
+        shown = [Escrow.id.label("id"), *([] if self.rank is None else [self.rank.label("rank")])]
+        found = select(*shown).where(*self.conditions).order_by(*ends).limit(_written_out(count))
+        return select((found.offset(_written_out(skipped)) if skipped else found).subquery())
 
 
 def is_in(status: Status | str) -> ColumnElement[bool]:
@@ -58,27 +45,35 @@ def is_in(status: Status | str) -> ColumnElement[bool]:
     return is_exactly(Escrow.status, Status(status).value)
 
 
-def first_escrows(session: Session, scans: Sequence[Scan], count: int) -> list[Escrow]:
+def first_escrows(scans: Sequence[Scan], count: int) -> Select[Escrow]:
     """The first `count` of what the scans find together, each once, as they are now."""
-    if not scans:
-        return []
-    ids = first_ids(scans, count)
-    statement = select(Escrow).join(ids, ids.c.id == Escrow.id).order_by(*_order(ids, scans[0]))
-    return list(session.scalars(statement.execution_options(populate_existing=True)))
+    ids = _first(scans, count).subquery()
+    found = select(Escrow).join(ids, ids.c.id == Escrow.id).order_by(*_order(ids, scans[0]))
+    return found.execution_options(populate_existing=True)
 
 
-def list_first_ids(session: Session, scans: Sequence[Scan], count: int) -> list[uuid.UUID]:
-    """The ids of the first `count` of what the scans find together, in their order."""
-    ids = first_ids(scans, count)
-    return list(session.scalars(select(ids.c.id).order_by(*_order(ids, scans[0]))))
+def first_ids(scans: Sequence[Scan], count: int) -> Select[Any]:
+    """The ids of the first `count` of what the scans find together, each once, in their order."""
+    return _first(scans, count)
 
 
-def first_ids(scans: Sequence[Scan], count: int) -> Subquery:
-    """The ids of the first `count` of what the scans find, each once."""
+def nearest_end(scans: Sequence[Scan], count: int) -> Select[Any]:
+    """Up to where all of the scans have been read when none has given more than `count`: rank, if any, and id.
+
+    No row when none of them has so many.
+    """
+    parts = [scan.part(1, count - 1) for scan in scans]
+    return _together(union_all(*parts).subquery() if len(parts) > 1 else parts[0].subquery(), scans[0], 1)
+
+
+def _first(scans: Sequence[Scan], count: int) -> Select[Any]:
+    parts = [scan.part(count) for scan in scans]
     # UNION drops what two scans found: between two wallets of one owner an escrow is on both sides.
-    parts = [scan.first(count) for scan in scans]
-    found = (union(*parts) if len(parts) > 1 else parts[0]).subquery()
-    return select(found).order_by(*_order(found, scans[0])).limit(_written_out(count)).subquery()
+    return _together((union(*parts) if len(parts) > 1 else parts[0]).subquery(), scans[0], count)
+
+
+def _together(found: Subquery, scan: Scan, count: int) -> Select[Any]:
+    return select(found).order_by(*_order(found, scan)).limit(_written_out(count))
 
 
 def _order(found: Subquery, scan: Scan) -> list[Any]:

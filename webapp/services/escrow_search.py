@@ -1,47 +1,50 @@
-"""What escrows are looked for, and in which order: conditions, and the place of a cursor, for every list of them.
-
-Every order ends with the id, so that no two escrows share a place. Each is scanned state by state: there is an index
-for every combination of side, state and order.
-"""
+"""What escrows are looked for: the conditions, by name, and their values."""
 
 from __future__ import annotations
 
 import re
 import uuid
-from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import ColumnElement, cast, null, or_
+from sqlalchemy import Uuid, bindparam, or_
 
-from webapp.domain.clock import first_moment_after, first_moment_of, to_rfc3339
+from webapp.domain.clock import first_moment_after, first_moment_of
 from webapp.domain.escrow_states import TERMINAL, Status
 from webapp.domain.exceptions import ValidationError
-from webapp.domain.money import Amount
-from webapp.domain.pagination import decode_cursor, row_id
 from webapp.domain.said import said
 from webapp.models import Escrow
-from webapp.services.escrow_scans import Scan, is_in
+from webapp.services.escrow_orders import ORDERS, Order, Sort
+
+__all__ = ["CONDITIONS", "EVERYTHING", "OPEN", "EscrowSearch", "Sort"]
 
 OPEN = "open"
 OPEN_STATUSES = tuple(status.value for status in Status if status not in TERMINAL)
+_ALL_STATUSES = tuple(status.value for status in Status)
 
 # The first figures of an id tell when it was made: fewer than these are shared by too many.
 _ID_BEGINS = re.compile(r"[0-9a-f]{8,32}", re.ASCII)
+# By how much the time in an id may differ from that of its row.
+_APART = timedelta(minutes=5)
 
+_says = or_(
+    Escrow.task_id.ilike(bindparam("pattern"), escape="/"),
+    Escrow.service_name.ilike(bindparam("pattern"), escape="/"),
+)
+_begins = Escrow.id.between(bindparam("first_id", type_=Uuid()), bindparam("last_id", type_=Uuid()))
 
-class Sort(StrEnum):
-    """In which order escrows are listed: by when they were made, the largest amount or the nearest deadline first.
-
-    One that has ended has no deadline any more: by deadline it comes after all others, the oldest first.
-    """
-
-    NEWEST = "newest"
-    OLDEST = "oldest"
-    AMOUNT = "amount"
-    DEADLINE = "deadline"
+# What a list can be narrowed by; `EscrowSearch.values` has the parameters.
+CONDITIONS = {
+    "service": Escrow.service_name == bindparam("service_name"),
+    "text": _says,
+    "text or id": or_(_says, _begins),
+    "from": (Escrow.created_at >= bindparam("created_from", type_=Escrow.created_at.type))
+    & (Escrow.id >= bindparam("made_from", type_=Uuid())),
+    "to": (Escrow.created_at < bindparam("created_to", type_=Escrow.created_at.type))
+    & (Escrow.id < bindparam("made_to", type_=Uuid())),
+}
+_BY_DAY = ("from", "to")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,119 +71,68 @@ class EscrowSearch:
         if self.created_from and self.created_to and self.created_to < self.created_from:
             raise ValidationError.of("created_to", said("must not be before the day it begins with"))
 
-    def scans(self, whose: Sequence[ColumnElement[bool]], cursor: str | None = None) -> list[Scan]:
-        """What to scan to find everything after the cursor that is looked for, of each of `whose` in turn.
+    @property
+    def order(self) -> Order:
+        """In what order."""
+        return ORDERS[self.sort]
 
-        Raises ValidationError naming `cursor`.
-        """
-        order = _ORDERS[self.sort]
-        key = decode_cursor(cursor, order.parse)
-        narrowed = self._conditions()
-        scans = (
-            order.scan(status, key, (side, is_in(status), *narrowed))
-            for side in whose
-            for status in self._statuses()
-        )
-        return [scan for scan in scans if scan is not None]
-
-    def key(self, escrow: Escrow) -> str:
-        """The place of an escrow in the list, as a cursor holds it."""
-        value = _ORDERS[self.sort].write(escrow)
-        return f"{value}:{escrow.id}" if value else str(escrow.id)
-
-    def _statuses(self) -> Sequence[str]:
+    @property
+    def statuses(self) -> tuple[str, ...]:
+        """The states, each of which is looked through."""
         if self.status == OPEN:
             return OPEN_STATUSES
-        return (self.status,) if self.status else tuple(Status)
+        return (str(self.status),) if self.status else _ALL_STATUSES
 
-    def _conditions(self) -> list[ColumnElement[bool]]:
-        found: list[ColumnElement[bool]] = []
+    @property
+    def narrowed(self) -> tuple[str, ...]:
+        """The names of the conditions."""
+        text = "text or id" if self._begins_an_id() else "text"
+        asked = {
+            "service": self.service_name,
+            text: self.text,
+            "from": self.created_from,
+            "to": self.created_to,
+        }
+        return tuple(name for name, value in asked.items() if value)
+
+    @property
+    def may_be_rare(self) -> bool:
+        """Whether most of what is looked through may be something else: then it is looked through piece by piece."""
+        helps = _BY_DAY if self.order.column is None else ()
+        return any(name not in helps for name in self.narrowed)
+
+    def values(self) -> dict[str, Any]:
+        """The parameters of the conditions."""
+        found: dict[str, Any] = {}
         if self.service_name:
-            found.append(Escrow.service_name == self.service_name)
+            found["service_name"] = self.service_name
         if self.text:
-            found.append(_says(self.text))
+            # What has a meaning in a pattern stands for itself.
+            found["pattern"] = "%" + re.sub("([/%_])", r"/\1", self.text) + "%"
+            if self._begins_an_id():
+                found["first_id"], found["last_id"] = (
+                    uuid.UUID(_figures(self.text).ljust(32, each)) for each in "0f"
+                )
         if self.created_from:
-            found.append(Escrow.created_at >= first_moment_of(self.created_from))
+            found["created_from"] = first_moment_of(self.created_from)
+            found["made_from"] = _earliest_id(found["created_from"], -_APART)
         if self.created_to:
-            found.append(Escrow.created_at < first_moment_after(self.created_to))
+            found["created_to"] = first_moment_after(self.created_to)
+            found["made_to"] = _earliest_id(found["created_to"], _APART)
         return found
+
+    def _begins_an_id(self) -> bool:
+        return bool(self.text and _ID_BEGINS.fullmatch(_figures(self.text)))
 
 
 EVERYTHING = EscrowSearch()
 
 
-@dataclass(frozen=True, slots=True)
-class _Order:
-    """How escrows follow each other: by `value`, if there is one, and by the id; and how a cursor holds the value."""
-
-    value: Any
-    is_falling: bool
-    write: Callable[[Escrow], str]
-    read: Callable[[str], Any]
-    is_of_live: bool = False
-
-    def parse(self, text: str) -> tuple[Any, uuid.UUID]:
-        """The place in a cursor: a value and an id."""
-        value, _, escrow_id = text.rpartition(":")
-        return self.read(value), uuid.UUID(escrow_id)
-
-    def scan(
-        self, status: str, key: tuple[Any, uuid.UUID] | None, conditions: tuple[ColumnElement[bool], ...]
-    ) -> Scan | None:
-        """What is in this state beyond the key; None when nothing of it can be."""
-        is_over = self.is_of_live and status in TERMINAL
-        columns = (Escrow.id,) if self.value is None or is_over else (self.value, Escrow.id)
-        scan = Scan(conditions, columns, _NO_DEADLINE if is_over else self.value, self.is_falling)
-        if key is None or (is_over and key[0] is not None):
-            return scan
-        if self.is_of_live and not is_over and key[0] is None:
-            return None
-        return scan.beyond(key[-len(columns) :])
+def _figures(text: str) -> str:
+    return text.lower().replace("-", "")
 
 
-# Of the same type as a deadline, since the two are put together.
-_NO_DEADLINE = cast(null(), Escrow.expires_at.type)
-_ENDED = "ended"
-
-
-def _nothing(text: str) -> None:
-    if text:
-        raise ValueError(said("the id alone is the place"))
-
-
-def _deadline(text: str) -> datetime | None:
-    if text == _ENDED:
-        return None
-    moment = datetime.fromisoformat(text)
-    if moment.utcoffset() != timedelta(0):
-        raise ValueError(said("not a moment of UTC"))
-    return moment
-
-
-def _written_deadline(escrow: Escrow) -> str:
-    return _ENDED if escrow.status in TERMINAL else str(to_rfc3339(escrow.expires_at))
-
-
-_ORDERS = {
-    Sort.NEWEST: _Order(None, True, lambda _: "", _nothing),
-    Sort.OLDEST: _Order(None, False, lambda _: "", _nothing),
-    Sort.AMOUNT: _Order(
-        Escrow.amount,
-        True,
-        lambda escrow: str(escrow.amount.base_units),
-        lambda text: Amount(row_id(text)),
-    ),
-    Sort.DEADLINE: _Order(Escrow.expires_at, False, _written_deadline, _deadline, is_of_live=True),
-}
-
-
-def _says(text: str) -> ColumnElement[bool]:
-    found = [
-        Escrow.task_id.icontains(text, autoescape=True),
-        Escrow.service_name.icontains(text, autoescape=True),
-    ]
-    beginning = text.lower().replace("-", "")
-    if _ID_BEGINS.fullmatch(beginning):
-        first, last = (uuid.UUID(beginning.ljust(32, filler)) for filler in "0f")
-        found.append(Escrow.id.between(first, last))
-    return or_(*found)
+def _earliest_id(moment: datetime, later: timedelta) -> uuid.UUID:
+    """The lowest id (version 7: milliseconds come first) that could be made so much later than a moment."""
+    milliseconds = int((moment.timestamp() + later.total_seconds()) * 1000)
+    return uuid.UUID(int=max(milliseconds, 0) << 80)

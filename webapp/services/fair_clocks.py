@@ -20,7 +20,7 @@ from webapp.domain.fair_time import Pause, extended, in_words
 from webapp.models import Escrow, Outage
 from webapp.services import audit_trail
 from webapp.services.downtime import unapplied
-from webapp.services.escrow_scans import Scan, is_in, list_first_ids
+from webapp.services.escrow_scans import Scan, first_ids, is_in
 from webapp.services.terms.records import look_again
 from webapp.services.unit_of_work import unit_of_work
 
@@ -74,7 +74,7 @@ class FairClocks:
         for status in _CLOCKS:
             nearest = Escrow.accept_by if status is Status.DELIVERED else Escrow.expires_at
             scans.append(Scan((is_in(status), *waits), (nearest, Escrow.id), nearest))
-        ids = list_first_ids(self._session, scans, CHUNK)
+        ids = self._session.scalars(first_ids(scans, CHUNK)).all()
         self._session.commit()
         return ids
 

@@ -42,7 +42,12 @@ class EscrowFilter(RequestPart):
     sort: Sort = Field(
         Sort.NEWEST, description="The order: by age, the largest amount or the nearest deadline first"
     )
-    limit: int = Field(DEFAULT_PAGE_SIZE, ge=1, le=MAX_PAGE_SIZE, description="How many at most")
+    limit: int = Field(
+        DEFAULT_PAGE_SIZE,
+        ge=1,
+        le=MAX_PAGE_SIZE,
+        description="How many at most; a page may have fewer, even none, although others follow: see `next_cursor`",
+    )
     cursor: str | None = Field(None, description="`next_cursor` of the page before, in the same order")
 
     def party(self) -> Party | None:
