@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from bench import options, targets, through_http
+from bench import fund, memory, options, start, streams, targets, through_http
 from bench.stage import Stage
 from bench.targets import Measured
 from tests.support.redis import RedisServer
@@ -21,6 +21,10 @@ PARTS: dict[str, Callable[[Stage], dict[str, Measured]]] = {
     "runs": through_http.measure,
     "batch": through_http.measure_batches,
     "sqlite": through_http.measure_sqlite,
+    "fund": fund.measure,
+    "streams": streams.measure,
+    "memory": memory.measure,
+    "start": start.measure,
 }
 
 

@@ -17,7 +17,7 @@ class Browser:
 
     def __init__(self, port: int) -> None:
         self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        self._cookie = ""
+        self.cookie = ""
 
     def log_in(self, email: str) -> None:
         """Log in through the form."""
@@ -41,14 +41,14 @@ class Browser:
         self._ask("POST", path, urlencode(fields), {303})
 
     def _ask(self, method: str, path: str, content: str | None, expected: set[int]) -> str:
-        headers = {"Cookie": self._cookie} if self._cookie else {}
+        headers = {"Cookie": self.cookie} if self.cookie else {}
         if content is not None:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         self._connection.request(method, path, content, headers)
         response = self._connection.getresponse()
         page = response.read().decode()
         for cookie in response.headers.get_all("Set-Cookie") or ():
-            self._cookie = cookie.partition(";")[0]
+            self.cookie = cookie.partition(";")[0]
         if response.status not in expected:
             raise RuntimeError(f"{method} {path}: {response.status}")
         return page

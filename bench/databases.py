@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,12 +27,15 @@ class Place:
 
 
 @contextlib.contextmanager
-def place(kind: str) -> Iterator[Place]:
-    """A place for databases of this kind, which waits for the disk as one that keeps money does."""
+def place(kind: str, settings: Sequence[str] = ()) -> Iterator[Place]:
+    """A place for databases of this kind, which waits for the disk as one that keeps money does.
+
+    `settings` are PostgreSQL's, as `name=value`.
+    """
     if kind == "sqlite":
         yield _beside_files(temporary_folder("bench-sqlite", is_on_disk=True))
         return
-    cluster = PostgresCluster(durable=True).start()
+    cluster = PostgresCluster(durable=True, settings=settings).start()
     try:
         database = reference.prepare(cluster)
         yield Place(

@@ -72,6 +72,26 @@ def memory_mib(root: int) -> float:
     return kib / 1024
 
 
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """MiB that a process has in memory; `proportional` divides what it shares among those who share it."""
+
+    resident: float
+    proportional: float
+
+
+def memory_of(pid: int) -> Memory:
+    """Of one process."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    kib = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in lines[1:])}
+    return Memory(round(kib["Rss"] / 1024, 1), round(kib["Pss"] / 1024, 1))
+
+
+def children(pid: int) -> list[int]:
+    """The processes that a process has started."""
+    return [child for child, process in _all().items() if process.parent == pid]
+
+
 def _all() -> dict[int, _Process]:
     found = {}
     for file in Path("/proc").glob("[0-9]*/stat"):

@@ -29,6 +29,7 @@ def read(parts: Sequence[str], arguments: Sequence[str] | None = None) -> argpar
     parser.add_argument("--wallets", type=int, default=1000)
     parser.add_argument("--adversaries", type=int, default=8, help="clients of mix C")
     parser.add_argument("--reads", type=int, default=30, help="times that each list and page is read")
+    parser.add_argument("--requests", type=int, default=100_000, help="after which memory is looked at")
     options = parser.parse_args(arguments)
     if options.workers is None:
         options.workers = WORKERS[options.db]

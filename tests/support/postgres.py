@@ -10,6 +10,7 @@ import itertools
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import psycopg
@@ -29,11 +30,11 @@ _CARELESS = (
 class PostgresCluster:
     """A server on a free loopback port. It refuses to be root, and is then the `postgres` user.
 
-    `durable` has it wait for the disk at every commit, as one that keeps money does.
+    `durable` has it wait for the disk at every commit, as one that keeps money does. `settings` are `name=value`.
     """
 
-    def __init__(self, *, durable: bool = False) -> None:
-        self._settings = _SETTINGS if durable else (*_SETTINGS, *_CARELESS)
+    def __init__(self, *, durable: bool = False, settings: Sequence[str] = ()) -> None:
+        self._settings = (*_SETTINGS, *(() if durable else _CARELESS), *settings)
         self._user = "postgres" if os.geteuid() == 0 else None
         self._folder = temporary_folder("postgres", owner=self._user, is_on_disk=durable)
         self._process: subprocess.Popen[bytes] | None = None

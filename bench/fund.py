@@ -1,0 +1,51 @@
+"""What it costs that every release pays the community fund, where each commit takes two milliseconds.
+
+A row that every release changed would be locked until its commit, and so let one release through in two milliseconds.
+Sixteen clients therefore drive two servers in turn on one cluster, one of which keeps nothing for the fund.
+"""
+
+from __future__ import annotations
+
+from bench import load
+from bench.databases import place
+from bench.instance import Instance
+from bench.people import Pair
+from bench.stage import Stage
+from bench.targets import Measured
+
+CLIENTS = 16
+HISTORY = 1000
+WORKERS = 2
+# Microseconds that whoever writes the log waits before it does, whether or not others are about to commit.
+SLOW_COMMITS = ("commit_delay=2000", "commit_siblings=0")
+NO_SHARE = {"escrow": {"fund_basis_points": 0}}
+
+
+def measure(stage: Stage) -> dict[str, Measured]:
+    """The rate of mix A with the fund's share, to the rate without it."""
+    ratios, rates = [], []
+    with (
+        place("postgres", SLOW_COMMITS) as found,
+        stage.served(found, HISTORY, WORKERS) as shared,
+        stage.served(found, HISTORY, WORKERS, sections=NO_SHARE) as alone,
+    ):
+        for number in range(stage.options.runs):
+            # The later of two runs meets other caches than the first, so they change places.
+            first, second = (shared, alone) if number % 2 == 0 else (alone, shared)
+            pair = [_lifecycles(stage, *served, number) for served in (first, second)]
+            with_share, without = pair if first is shared else reversed(pair)
+            rates.append([round(with_share, 1), round(without, 1)])
+            ratios.append(with_share / without)
+            stage.say(f"lifecycles a second with the fund's share {with_share:.0f}, without {without:.0f}")
+        for instance, _ in (shared, alone):
+            stage.prove(instance)
+    return {"fund": Measured(ratios, details={"lifecycles_per_second": rates})}
+
+
+def _lifecycles(stage: Stage, instance: Instance, pairs: list[Pair], number: int) -> float:
+    """A second, in one run of mix A."""
+    options = stage.options
+    driven = load.run(
+        instance.port, instance.pid, pairs, "A", CLIENTS, options.seconds, options.seed + number
+    )
+    return driven.done["lifecycle"] / driven.seconds
