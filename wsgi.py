@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+
 from webapp import create_app
 
 app = create_app()
+# What is there now stays to the end: the collector of garbage need not go through all of it again and again.
+gc.freeze()

@@ -7,6 +7,7 @@ import hmac
 import json
 import re
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 import rfc8785
@@ -18,6 +19,8 @@ from webapp.domain.said import said
 _RESULT_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 # Whole numbers that every reader of JSON keeps exactly.
 _LARGEST_NUMBER = 2**53 - 1
+_TEXT = frozenset({str})
+_PLAIN = frozenset({str, bool, type(None)})
 _PLAIN_JSON = json.JSONEncoder(sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 
@@ -36,18 +39,22 @@ def canonical_json(value: Any) -> bytes:
 
 def _is_plain(value: Any) -> bool:
     """Text, whole numbers, truth and nothing, in lists and in dictionaries with ASCII keys: nothing is in dispute."""
-    kind = type(value)
-    if kind is str or kind is bool or value is None:
-        return True
-    if kind is int:
-        return bool(-_LARGEST_NUMBER <= value <= _LARGEST_NUMBER)
-    if kind is dict:
-        return all(map(_is_plain_key, value)) and all(map(_is_plain, value.values()))
-    return kind is list and all(map(_is_plain, value))
+    if type(value) is dict:
+        return {*map(type, value)} <= _TEXT and "".join(value).isascii() and _are_plain(value.values())
+    return _are_plain(value if type(value) is list else (value,))
 
 
-def _is_plain_key(key: object) -> bool:
-    return type(key) is str and key.isascii()
+def _are_plain(values: Iterable[Any]) -> bool:
+    for value in values:
+        kind = type(value)
+        if kind in _PLAIN:
+            continue
+        if kind is int:
+            if not -_LARGEST_NUMBER <= value <= _LARGEST_NUMBER:
+                return False
+        elif kind not in (dict, list) or not _is_plain(value):
+            return False
+    return True
 
 
 def sha256_hex(value: Any) -> str:

@@ -14,7 +14,8 @@ def to_rfc3339(moment: datetime | None) -> str | None:
     """`2026-01-31T12:00:00.123456Z`, or None for None."""
     if moment is None:
         return None
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
+    return in_utc.isoformat().removesuffix("+00:00") + "Z"
 
 
 def first_moment_of(day: date) -> datetime:

@@ -71,7 +71,9 @@ def _decimal(text: str) -> Decimal:
 
 def _is_shallow(value: Any, levels: int) -> bool:
     parts = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
-    return levels > 0 and all(_is_shallow(part, levels - 1) for part in parts)
+    if levels < 1 or (levels < 2 and parts):
+        return False
+    return all(_is_shallow(part, levels - 1) for part in parts if isinstance(part, dict | list))
 
 
 def _refuse_constant(name: str) -> NoReturn:

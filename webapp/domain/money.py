@@ -89,7 +89,8 @@ def _base_units(value: object) -> int:
     if isinstance(value, str):
         if not _PLAIN_DECIMAL.fullmatch(value):
             raise InvalidAmountError(said("must be a plain decimal number with at most eight decimals"))
-        return _scaled(Decimal(value))
+        whole, _, rest = value.partition(".")
+        return _within_bounds(int(whole) * BASE_UNITS_PER_FLOP + int(rest.ljust(DECIMALS, "0")))
     if isinstance(value, float):
         value = Decimal(repr(value))
     if isinstance(value, bool) or not isinstance(value, int | Decimal):
@@ -111,9 +112,13 @@ def _scaled(value: Decimal) -> int:
     scaled = value.scaleb(DECIMALS) if len(value.as_tuple().digits) <= 28 else None
     if scaled is None or scaled != int(scaled):
         raise InvalidAmountError(said("must have at most eight decimals"))
-    if scaled > MAX_BASE_UNITS:
+    return _within_bounds(int(scaled))
+
+
+def _within_bounds(base_units: int) -> int:
+    if base_units > MAX_BASE_UNITS:
         raise InvalidAmountError(said("must be at most 10000000000 FLOP"))
-    return int(scaled)
+    return base_units
 
 
 def split(amount: Amount, fund_basis_points: int) -> tuple[Amount, Amount]:

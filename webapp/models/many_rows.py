@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
+    ARRAY,
     JSON,
+    ColumnElement,
     Connection,
     FromClause,
     Insert,
@@ -24,8 +27,10 @@ from sqlalchemy import (
     column,
     func,
     insert,
+    literal,
     select,
 )
+from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import TypeEngine
 
 from webapp.domain.money import Amount
@@ -65,14 +70,25 @@ def as_document(rows: Rows) -> str:
     return _ENCODER.encode(rows)
 
 
+def among(
+    connection: Connection, values: InstrumentedAttribute[Any], wanted: Collection[Any]
+) -> ColumnElement[bool]:
+    """Whether a column has one of these values, which are numbers or ids: one parameter for all of them."""
+    if connection.dialect.name == SQLITE:
+        return values.in_(wanted)
+    listed = literal(f"{{{','.join(map(str, wanted))}}}", Text)
+    # A table, so that it is joined: of an array each row of the table would go through all of it.
+    return values.in_(select(func.unnest(cast(listed, ARRAY(values.type)))))
+
+
 def _plain(value: Any) -> Any:
-    if isinstance(value, Amount):
-        return value.base_units
-    if isinstance(value, uuid.UUID):
-        return str(value)
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"no column of many rows takes {value!r}")
+    return _PLAIN[type(value)](value)
 
 
-_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, default=_plain)
+_PLAIN: dict[type, Callable[[Any], Any]] = {
+    Amount: attrgetter("base_units"),
+    uuid.UUID: str,
+    datetime: datetime.isoformat,
+}
+# Rows hold no rows, so nobody has to look for circles.
+_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False, default=_plain)

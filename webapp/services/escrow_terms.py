@@ -26,6 +26,7 @@ from webapp.services.terms.creation import ProvenTerms, complaints_about_names, 
 MAX_NAME_LENGTH = 128
 MAX_METADATA_DEPTH = 32
 MAX_REASON_LENGTH = 500
+_AS_JSON = json.JSONEncoder(allow_nan=False, ensure_ascii=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +241,7 @@ def _is_id(value: object) -> bool:
 
 def _metadata_complaint(value: dict[str, Any], max_bytes: int) -> str | None:
     try:
-        size = len(json.dumps(value, allow_nan=False, ensure_ascii=False).encode())
+        size = len(_AS_JSON.encode(value).encode())
     except (TypeError, ValueError, RecursionError):
         return said("must be plain JSON of valid Unicode text")
     if size > max_bytes:

@@ -12,7 +12,7 @@ from webapp.blueprints.api.batch_schemas import Batch, BatchAnswer
 from webapp.blueprints.api.documents import escrow_document
 from webapp.blueprints.api.operations import answer_once, operation, operation_id
 from webapp.blueprints.api.schemas import IdempotencyHeader
-from webapp.blueprints.api.usual_documents import usual_escrow_text
+from webapp.blueprints.api.usual_documents import UsualDocuments
 from webapp.domain.roles import Actor
 from webapp.extensions import limiter
 from webapp.services.batches.operations import MAX_OPERATIONS, Done, Outcome
@@ -68,11 +68,11 @@ def run_batch(header: IdempotencyHeader, body: Batch) -> Response:
 def _telling(actor: Actor) -> Callable[[AnyEscrow], str]:
     """How an escrow is written down: one of the usual kind at once."""
     session, settings = db_session(), services().settings
-    manager = services().escrow_manager(session, actor)
+    manager, usual = services().escrow_manager(session, actor), UsualDocuments(actor)
 
     def tell(escrow: AnyEscrow) -> str:
         if isinstance(escrow, EscrowRow):
-            return usual_escrow_text(escrow, fair_terms(session, settings, escrow), actor)
+            return usual.text(escrow, fair_terms(session, settings, escrow))
         return escrow_document(escrow, manager, actor).model_dump_json()
 
     return tell

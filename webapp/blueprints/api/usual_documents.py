@@ -1,4 +1,4 @@
-"""An escrow of the usual kind as the text of its document, written at once: a batch has a thousand of them.
+"""Escrows of the usual kind as the texts of their documents, written at once: a batch has a thousand of them.
 
 The same as `documents.usual_escrow_document` (`tests/api/test_batches.py` compares them), without a model in between.
 """
@@ -6,53 +6,71 @@ The same as `documents.usual_escrow_document` (`tests/api/test_batches.py` compa
 from __future__ import annotations
 
 import json
+from typing import Any
 
 from webapp.blueprints.api.documents import FROM_BALANCE, links_of
-from webapp.domain.clock import to_rfc3339
+from webapp.domain.clock import to_rfc3339, utcnow
+from webapp.domain.escrow_facts import parties_of
 from webapp.domain.escrow_states import Terms
-from webapp.domain.money import Amount
 from webapp.domain.roles import Actor
 from webapp.services.express.rows import EscrowRow
 
-_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False)
+_encoded = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
+_PLACE = "\0"
 
 
-def usual_escrow_text(escrow: EscrowRow, terms: Terms, actor: Actor) -> str:
-    """The document as this actor sees it; `terms` are the escrow's, with its deadlines as they are by rights."""
-    return _ENCODER.encode(
-        {
-            "id": str(escrow.id),
-            "status": escrow.status,
-            "amount": str(escrow.amount),
-            "provider_amount": str(escrow.provider_amount),
-            "community_amount": str(escrow.community_amount),
-            "resolved_provider_amount": None,
-            "resolved_community_amount": None,
-            "refunded_amount": _amount(escrow.refunded_amount),
-            "plan_id": str(escrow.plan_id) if escrow.plan_id else None,
-            "part_number": escrow.part_number,
-            "part_title": escrow.part_title,
-            "payer_wallet_id": escrow.payer_wallet_id,
-            "provider_wallet_id": escrow.provider_wallet_id,
-            "service_name": escrow.service_name,
-            "task_id": escrow.task_id,
-            "metadata": escrow.task_metadata,
-            "provider_node_id": escrow.provider_node_id,
-            "verifier_key_id": escrow.verifier_key_id,
-            "expected_result_hash": escrow.expected_result_hash,
-            "result_hash": escrow.result_hash,
-            **FROM_BALANCE,
-            "terms": None,
-            "accept_by": to_rfc3339(escrow.accept_by),
-            "expires_at": to_rfc3339(escrow.expires_at),
-            "created_at": to_rfc3339(escrow.created_at),
-            "updated_at": to_rfc3339(escrow.updated_at),
-            "released_at": to_rfc3339(escrow.released_at),
-            "refunded_at": to_rfc3339(escrow.refunded_at),
-            "links": links_of(escrow, terms, actor),
-        }
-    )
+class UsualDocuments:
+    """Writes them for one actor, in one request."""
+
+    def __init__(self, actor: Actor) -> None:
+        self._actor = actor
+        self._links: dict[tuple[Any, ...], str] = {}
+
+    def text(self, escrow: EscrowRow, terms: Terms) -> str:
+        """The document; `terms` are the escrow's, with its deadlines as they are by rights."""
+        escrow_id = str(escrow.id)
+        links = self._links_like(escrow, terms).replace(_PLACE, escrow_id)
+        return f'{_encoded(_members(escrow, escrow_id))[:-1]},"links":{links}}}'
+
+    def _links_like(self, escrow: EscrowRow, terms: Terms) -> str:
+        """The links of escrows that stand like this one, with a place for their id."""
+        now, parties = utcnow(), parties_of(escrow, self._actor)
+        stands = (terms.status, parties, terms.has_expired(now), terms.window_is_over(now))
+        if stands not in self._links:
+            links = _encoded(links_of(escrow, terms, self._actor))
+            self._links[stands] = links.replace(str(escrow.id), _PLACE)
+        return self._links[stands]
 
 
-def _amount(amount: Amount | None) -> str | None:
-    return None if amount is None else str(amount)
+def _members(escrow: EscrowRow, escrow_id: str) -> dict[str, Any]:
+    refunded = escrow.refunded_amount
+    return {
+        "id": escrow_id,
+        "status": escrow.status,
+        "amount": str(escrow.amount),
+        "provider_amount": str(escrow.provider_amount),
+        "community_amount": str(escrow.community_amount),
+        "resolved_provider_amount": None,
+        "resolved_community_amount": None,
+        "refunded_amount": None if refunded is None else str(refunded),
+        "plan_id": str(escrow.plan_id) if escrow.plan_id else None,
+        "part_number": escrow.part_number,
+        "part_title": escrow.part_title,
+        "payer_wallet_id": escrow.payer_wallet_id,
+        "provider_wallet_id": escrow.provider_wallet_id,
+        "service_name": escrow.service_name,
+        "task_id": escrow.task_id,
+        "metadata": escrow.task_metadata,
+        "provider_node_id": escrow.provider_node_id,
+        "verifier_key_id": escrow.verifier_key_id,
+        "expected_result_hash": escrow.expected_result_hash,
+        "result_hash": escrow.result_hash,
+        **FROM_BALANCE,
+        "terms": None,
+        "accept_by": to_rfc3339(escrow.accept_by),
+        "expires_at": to_rfc3339(escrow.expires_at),
+        "created_at": to_rfc3339(escrow.created_at),
+        "updated_at": to_rfc3339(escrow.updated_at),
+        "released_at": to_rfc3339(escrow.released_at),
+        "refunded_at": to_rfc3339(escrow.refunded_at),
+    }

@@ -21,6 +21,7 @@ from webapp.domain.exceptions import NotFoundError
 from webapp.domain.roles import Actor
 from webapp.ledger.balances import Purse
 from webapp.models import CatalogueService, Escrow, EscrowTransaction, SigningKey, Wallet
+from webapp.models.many_rows import among
 from webapp.services.batches.operations import Asked, Create, Deliver, Refund, Release
 from webapp.services.escrow_terms import parsed_escrow_id
 from webapp.services.express.plans import Place
@@ -72,7 +73,9 @@ def read_purses(session: Session, standing: Standing, wallet_ids: Collection[int
     """Lock the wallets, and have their balances as they are now."""
     if not wallet_ids:
         return
-    statement = select(Wallet.id, Wallet.payout_address, *_BALANCES).where(Wallet.id.in_(wallet_ids))
+    statement = select(Wallet.id, Wallet.payout_address, *_BALANCES).where(
+        among(session.connection(), Wallet.id, wallet_ids)
+    )
     locked = statement.order_by(Wallet.id).with_for_update(key_share=True)
     for wallet_id, payout_address, available, held, is_frozen in session.execute(locked):
         standing.purses[wallet_id] = Purse(available, held, is_frozen)
@@ -88,9 +91,12 @@ def _lock_key(session: Session, actor: Actor) -> bool:
 
 
 def _read_providers(session: Session, wallet_ids: Collection[int], standing: Standing) -> None:
-    standing.providers = set(session.scalars(select(Wallet.id).where(Wallet.id.in_(wallet_ids))))
+    connection = session.connection()
+    standing.providers = set(
+        session.scalars(select(Wallet.id).where(among(connection, Wallet.id, wallet_ids)))
+    )
     services = select(CatalogueService.provider_wallet_id, CatalogueService.name).where(
-        CatalogueService.provider_wallet_id.in_(wallet_ids), CatalogueService.is_active
+        among(connection, CatalogueService.provider_wallet_id, wallet_ids), CatalogueService.is_active
     )
     standing.offered = {(row[0], row[1]) for row in session.execute(services)}
 
@@ -111,7 +117,8 @@ def _lock_escrows(
     """Lock and read them, and name the wallets that the operations on them may change."""
     if not named:
         return
-    own = select(*_COLUMNS).where(Escrow.id.in_(named), _is_of(actor)).order_by(Escrow.id)
+    connection = session.connection()
+    own = select(*_COLUMNS).where(among(connection, Escrow.id, named), _is_of(actor)).order_by(Escrow.id)
     for row in session.execute(own.with_for_update(key_share=True)):
         escrow = EscrowRow(**dict(zip(NAMES, row, strict=True)))
         standing.escrows[escrow.id] = escrow
@@ -121,7 +128,7 @@ def _lock_escrows(
         if escrow.has_own_terms or Release in named[escrow.id]:
             yield escrow.provider_wallet_id
     # Only now nobody else can add to a trail. The last event of each stays.
-    trails = select(*_TRAIL).where(EscrowTransaction.escrow_id.in_(standing.escrows))
+    trails = select(*_TRAIL).where(among(connection, EscrowTransaction.escrow_id, standing.escrows))
     for event in session.execute(trails.order_by(EscrowTransaction.sequence)):
         standing.trails[event[0]] = Place(event[1] + 1, event[2])
 
