@@ -1,6 +1,6 @@
 """`make bench`: what the service does through HTTP, with everything on, beside what its database can do.
 
-    make bench BENCH_ARGS="--parts runs --clients 1,8,32 --mix A,B,C --history 10000,1000000 --db postgres"
+    make bench BENCH_ARGS="--parts runs,growth --clients 1,8,32 --mix A,B,C --history 10000 --db postgres"
 
 Each run stands between two samples of the reference; one in which the two differ by more than a quarter is dropped and
 done again. After each run the books are proven; a gap ends the benchmark. The last table has every target of the
@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from bench import fund, memory, options, start, streams, targets, through_http
+from bench import fund, growth, memory, options, start, streams, targets, through_http
 from bench.stage import Stage
 from bench.targets import Measured
 from tests.support.redis import RedisServer
@@ -21,6 +21,7 @@ PARTS: dict[str, Callable[[Stage], dict[str, Measured]]] = {
     "runs": through_http.measure,
     "batch": through_http.measure_batches,
     "sqlite": through_http.measure_sqlite,
+    "growth": growth.measure,
     "fund": fund.measure,
     "streams": streams.measure,
     "memory": memory.measure,

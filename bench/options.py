@@ -21,6 +21,12 @@ def read(parts: Sequence[str], arguments: Sequence[str] | None = None) -> argpar
     parser.add_argument(
         "--history", type=_numbers, default=[10_000], help="escrows that are there before; a list"
     )
+    parser.add_argument(
+        "--growth",
+        type=_numbers,
+        default=[10_000, 1_000_000],
+        help="escrows with which reading is compared; a list",
+    )
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--runs", type=int, default=5, help="kept runs of each setting")
     parser.add_argument("--seed", type=int, default=1)

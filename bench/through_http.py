@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench import pages, report, rounds
+from bench import report, rounds
 from bench.databases import place
 from bench.runs import Run
 from bench.stage import Stage
@@ -16,17 +16,13 @@ def measure(stage: Stage) -> dict[str, Measured]:
     """The mixes that were asked for, on each history; on SQLite its own target."""
     options = stage.options
     done: list[Run] = []
-    read: dict[int, dict[str, float]] = {}
     with place(options.db) as found:
         for history in options.history:
             with stage.served(found, history, options.workers) as (instance, pairs):
-                read[history] = pages.milliseconds(instance.port, pairs[0].payer, options.reads)
                 wanted = rounds.settings(stage, history, options.mix, options.clients)
                 done += rounds.runs(stage, found, instance, pairs, wanted)
                 stage.prove(instance)
         _tell(stage, f"runs_{options.db}", done, found.reference)
-    stage.tables.append(report.reads(read))
-    stage.document["reads_p50_ms"] = read
     first = [run for run in done if run.setting.history == min(options.history)]
     if options.db == "sqlite":
         return _sqlite(first, options.clients)
