@@ -13,6 +13,7 @@ from webapp.domain.escrow_states import Party
 from webapp.domain.exceptions import NotFoundError, ValidationError
 from webapp.models import Wallet
 from webapp.services.container import Services
+from webapp.services.escrow_desk import desk, has_any
 from webapp.services.escrow_queries import list_for_actor, list_page, of_everybody, of_wallets
 from webapp.services.escrow_search import EscrowSearch
 from webapp.services.signing_keys import actor_of
@@ -64,3 +65,10 @@ def test_sides_strangers_verifiers_and_staff_see_what_is_theirs(
         list_for_actor(session, stranger.actor, wallet_id=pair.payer.wallet_id)
     with pytest.raises(ValidationError):
         EscrowSearch(status="done")
+
+
+@pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
+def test_nothing_waits_for_somebody_without_a_wallet(session: sqlalchemy.orm.Session) -> None:
+    found = desk(session, ())
+    assert found.is_empty and not found.to_wait_for
+    assert not has_any(session, ())

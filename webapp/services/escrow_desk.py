@@ -38,6 +38,8 @@ class Desk:
 
 def desk(session: Session, wallet_ids: Collection[int]) -> Desk:
     """What the owner of these wallets is asked to do now, and what they wait for."""
+    if not wallet_ids:
+        return Desk([], [], [], [], [], [])
     values = {"now": utcnow(), **{f"wallet_{n}": each for n, each in enumerate(sorted(wallet_ids))}}
     return Desk(*(list(session.scalars(each, values)) for each in _statements(len(wallet_ids))))
 
