@@ -37,7 +37,15 @@ class Base(DeclarativeBase):
 SESSION_OPTIONS: dict[str, Any] = {"expire_on_commit": False}
 
 db = SQLAlchemy(model_class=Base, session_options=dict(SESSION_OPTIONS))
-login_manager = LoginManager()
+
+
+class _LoginManager(LoginManager):  # type: ignore[misc]  # it has no types
+    def _update_remember_cookie(self, response: Any) -> Any:
+        """Nothing is to be remembered: sessions are rows of ours. It would open the session of every request."""
+        return response
+
+
+login_manager = _LoginManager()
 csrf = CSRFProtect()
 
 

@@ -104,11 +104,12 @@ def set_signed_request_guard(app: Flask, guard: SignedRequestGuard) -> None:
 
 def find_access(app: Flask, endpoint: str) -> Access | None:
     """The marker of an endpoint's view, or None: then the endpoint is closed."""
-    blueprint = endpoint.partition(".")[0] if "." in endpoint else ""
-    if endpoint in OPEN_ENDPOINTS or blueprint in OPEN_BLUEPRINTS:
-        return Access("public")
     access = getattr(app.view_functions.get(endpoint), _MARKER, None)
-    return access if isinstance(access, Access) else None
+    if isinstance(access, Access):
+        return access
+    blueprint = endpoint.partition(".")[0] if "." in endpoint else ""
+    is_open = endpoint in OPEN_ENDPOINTS or blueprint in OPEN_BLUEPRINTS
+    return Access("public") if is_open else None
 
 
 def safe_next(target: str | None) -> str | None:
