@@ -14,8 +14,9 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.raw_cursor import RawCursor
-from sqlalchemy import Engine, Executable
+from sqlalchemy import Engine, Executable, PoolProxiedConnection
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine.interfaces import Dialect
@@ -107,7 +108,7 @@ class PlainConnection:
 
     def run(self, form: Form, values: Mapping[str, Any]) -> tuple[tuple[Any, ...] | None, int]:
         """The first row that a statement gives, as the driver has it, and how many it gives or changes."""
-        with _worded(form.text):
+        with _worded(form.text, self._driver):
             if self.dialect_name == SQLITE:
                 cursor = self._driver.execute(form.text, form.natives(values))
             else:
@@ -124,7 +125,10 @@ class PlainConnection:
         try:
             yield
         except BaseException:
-            self._driver.execute("ROLLBACK")
+            # A disk that is full may have ended the transaction already.
+            if self._driver.in_transaction:
+                with _worded("ROLLBACK"):
+                    self._driver.execute("ROLLBACK")
             raise
         with _worded("COMMIT"):
             self._driver.execute("COMMIT")
@@ -132,8 +136,12 @@ class PlainConnection:
 
 @contextmanager
 def plain_connection(engine: Engine) -> Iterator[PlainConnection]:
-    """Borrow a connection of the engine's pool. Do not hold another one meanwhile: the pool is small."""
-    pooled = engine.raw_connection()
+    """Borrow a connection of the engine's pool. Do not hold another one meanwhile: the pool is small.
+
+    Raises OperationalError when the database is away.
+    """
+    with _worded("connect"):
+        pooled = engine.raw_connection()
     driver: Any = pooled.driver_connection
     is_postgresql = engine.dialect.name == POSTGRESQL
     try:
@@ -144,20 +152,31 @@ def plain_connection(engine: Engine) -> Iterator[PlainConnection]:
         pooled.invalidate()
         raise
     finally:
-        if is_postgresql and pooled.is_valid and not driver.closed:
-            driver.autocommit = False
+        if is_postgresql and pooled.is_valid:
+            _end_autocommit(pooled, driver)
         pooled.close()
 
 
+def _end_autocommit(pooled: PoolProxiedConnection, driver: Any) -> None:
+    """What is in the middle of something, because its thread was interrupted, is not for anybody else."""
+    if driver.info.transaction_status == TransactionStatus.IDLE:
+        driver.autocommit = False
+    else:
+        pooled.invalidate()
+
+
 @contextmanager
-def _worded(statement: str) -> Iterator[None]:
+def _worded(statement: str, driver: Any = None) -> Iterator[None]:
     """The drivers' errors, as everybody else here knows them. Parameters are not told: they may be secrets."""
     try:
         yield
     except _REFUSALS as error:
         raise RefusedError(type(error).__name__) from error
     except (psycopg.OperationalError, sqlite3.OperationalError) as error:
-        raise OperationalError(statement, None, error, hide_parameters=True) from error
+        is_lost = bool(getattr(driver, "closed", False))
+        raise OperationalError(
+            statement, None, error, hide_parameters=True, connection_invalidated=is_lost
+        ) from error
 
 
 def _text(value: Any) -> str | None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from flask import Flask, Response, make_response, render_template, request
 from flask_wtf.csrf import CSRFError
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from werkzeug.exceptions import HTTPException
 
 from webapp.domain.exceptions import DuxosError, EscrowStateError
@@ -59,6 +60,14 @@ BUSY_PROBLEM = (
     "database-busy",
     said("The service is busy"),
     said("The database did not answer in time. Nothing was changed: try again in a moment."),
+)
+LOST_PROBLEM = (
+    "database-lost",
+    said("The database went away"),
+    said(
+        "The connection to it was lost before it answered. Look whether this was done before you repeat it; "
+        "a program repeats it with the same Idempotency-Key."
+    ),
 )
 BUSY_RETRY_SECONDS = 2
 CSRF_PROBLEM = (
@@ -166,11 +175,16 @@ def _on_duxos_error(error: DuxosError) -> Response:
     return response
 
 
-def _on_database_error(error: OperationalError) -> Response:
-    """A lock that was not had in time, a deadlock that this one lost, a server that is away: nothing was changed."""
-    _log.error("the database refused: %s", error.orig, exc_info=error)
+def _on_database_error(error: OperationalError | PoolTimeoutError) -> Response:
+    """A lock that was not had in time, a deadlock that this one lost, a server that is away: nothing was changed.
+
+    What became of a change whose connection was lost nobody knows.
+    """
+    _log.error("the database refused: %s", getattr(error, "orig", error), exc_info=error)
     db.session.rollback()
-    response = answer(503, *BUSY_PROBLEM)
+    is_lost = isinstance(error, OperationalError) and error.connection_invalidated
+    is_change = request.method not in {"GET", "HEAD"}
+    response = answer(503, *(LOST_PROBLEM if is_lost and is_change else BUSY_PROBLEM))
     response.headers["Retry-After"] = str(BUSY_RETRY_SECONDS)
     return response
 
@@ -199,4 +213,5 @@ def init_errors(app: Flask) -> None:
     """Register the handlers. Unexpected exceptions reach Flask's own log before their page is made."""
     app.register_error_handler(DuxosError, _on_duxos_error)
     app.register_error_handler(OperationalError, _on_database_error)
+    app.register_error_handler(PoolTimeoutError, _on_database_error)
     app.register_error_handler(HTTPException, _on_http_exception)
