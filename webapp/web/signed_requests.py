@@ -7,13 +7,14 @@ be sent again as it is. A view that refuses replays by itself has no nonces kept
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 from urllib.parse import quote
 
-from flask import Flask, current_app, g, request
+from flask import Flask, Response, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
-from webapp.domain.exceptions import AuthenticationError
+from webapp.domain.exceptions import AuthenticationError, SignatureError
 from webapp.domain.roles import Actor, Scope
 from webapp.domain.said import said
 from webapp.services.received_request import ReceivedRequest
@@ -28,6 +29,7 @@ _PATH_CHARACTERS = "/:@!$&'()*+,;=~"
 def init_signed_requests(app: Flask) -> None:
     """Tie the two steps to an app. Call it before the limiter's `init_app`."""
     app.before_request(_authenticate)
+    app.after_request(_use_up_what_was_refused)
     set_signed_request_guard(app, _admit)
 
 
@@ -91,8 +93,17 @@ def _admit(scopes: tuple[str, ...]) -> None:
     for scope in scopes:
         signed.actor.require_scope(Scope(scope))
     access = _access()
-    if _keeps_nonces() and not (access is not None and access.is_once):
+    g.nonce_is_due = _keeps_nonces()
+    if g.nonce_is_due and not (access is not None and access.is_once):
         use_up_nonce()
+
+
+def _use_up_what_was_refused(response: Response) -> Response:
+    """A view that uses nonces up with its change has refused this one before: it must not come again and again."""
+    if g.get("nonce_is_due") and 400 <= response.status_code < 500:
+        with suppress(SignatureError):
+            use_up_nonce()
+    return response
 
 
 def current_signature() -> SignedRequest:
@@ -104,6 +115,7 @@ def current_signature() -> SignedRequest:
 
 def use_up_nonce() -> None:
     """Let the present request never work again. Raises SignatureError when it has been used already."""
+    g.nonce_is_due = False
     _signing().use_nonce(g.signed_request)
 
 
