@@ -15,10 +15,11 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Table, bindparam, exists, literal_column, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.models.plain_connection import POSTGRESQL, SQLITE, Form, PlainConnection, RefusedError
+from webapp.models.plain_connection import PlainConnection, RefusedError
+from webapp.models.plain_statement import POSTGRESQL, SQLITE, Form
 
 
-class NotDoneError(Exception):
+class NotDoneError(RefusedError):
     """A step found nothing to change, or the database refused it. Nothing at all has been changed."""
 
 

@@ -12,7 +12,8 @@ from sqlalchemy import Uuid, bindparam, select
 from webapp.domain.escrow_facts import DerivedFacts
 from webapp.domain.money import ZERO, Amount
 from webapp.models import Escrow, EscrowTransaction, Wallet
-from webapp.models.plain_connection import PlainConnection, PlainStatement
+from webapp.models.plain_connection import PlainConnection
+from webapp.models.plain_statement import PlainStatement
 
 
 @dataclass(slots=True, kw_only=True)

@@ -28,6 +28,8 @@ from webapp.models import (
     PayoutHalt,
     Posting,
 )
+from webapp.models.plain_connection import plain_connection
+from webapp.models.plain_statement import PlainStatement
 
 CHANNEL = "duxos_live"
 
@@ -47,6 +49,7 @@ _WATCHED = frozenset(
     )
 )
 _MARK = "has_news"
+_WORD = PlainStatement(select(func.pg_notify(CHANNEL, "")))
 GATHER_SECONDS = 0.05
 _ENOUGH_SECONDS = GATHER_SECONDS * 0.8
 _said_at: WeakKeyDictionary[Engine, float] = WeakKeyDictionary()
@@ -64,8 +67,8 @@ def announce(engine: Engine) -> None:
         return
     _said_at[engine] = now
     try:
-        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-            connection.execute(select(func.pg_notify(CHANNEL, "")))
+        with plain_connection(engine) as connection:
+            connection.first(_WORD, {})
     except (DBAPIError, PoolTimeoutError):
         _said_at.pop(engine, None)
 

@@ -1,0 +1,89 @@
+"""Statements that are put together once: their text as a database takes it, with their parameters in their order.
+
+For the few statements that run so often that putting them together anew would cost more than the database takes for
+them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Executable
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine.interfaces import Dialect
+
+from webapp.domain.money import Amount
+
+POSTGRESQL, SQLITE = "postgresql", "sqlite"
+# Numbered parameters, so that neither SQLAlchemy nor the driver has to look for them in the text.
+_DIALECTS: dict[str, Dialect] = {
+    POSTGRESQL: PGDialect_psycopg(paramstyle="numeric_dollar"),  # type: ignore[no-untyped-call]
+    SQLITE: SQLiteDialect_pysqlite(paramstyle="named"),
+}
+
+
+class Form:
+    """A statement as one kind of database takes it, with its parameters in their order and the kinds of its columns."""
+
+    def __init__(self, statement: Any, dialect_name: str) -> None:
+        dialect = _DIALECTS[dialect_name]
+        compiled = statement.compile(dialect=dialect)
+        self.text: str = compiled.string
+        self._names = list(compiled.positiontup or compiled.params)
+        self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
+        self._to_parameter = compiled._bind_processors if dialect_name == SQLITE else {}
+        self._to_value = [
+            column.type.dialect_impl(dialect).result_processor(dialect, None)
+            for column in statement.exported_columns
+        ]
+
+    def texts(self, values: Mapping[str, Any]) -> list[bytes | None]:
+        """The parameters for PostgreSQL: all as text, so that the statement has one plan and not one for each size
+        of numbers. Their types stand in the statement.
+        """
+        known = {**self._fixed, **values}
+        return [_text(known[name]) for name in self._names]
+
+    def natives(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The parameters for SQLite, by name."""
+        known, change = {**self._fixed, **values}, self._to_parameter
+        return {name: change[name](known[name]) if change.get(name) else known[name] for name in self._names}
+
+    def values(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
+        """A row of the driver with the values that the models' types give."""
+        return tuple(
+            value if change is None else change(value)
+            for change, value in zip(self._to_value, row, strict=True)
+        )
+
+
+class PlainStatement:
+    """A statement, put together once for each kind of database when it is needed first."""
+
+    def __init__(self, statement: Executable) -> None:
+        self._statement = statement
+        self._forms: dict[str, Form] = {}
+
+    def form(self, dialect_name: str) -> Form:
+        """As this kind of database takes it."""
+        if dialect_name not in self._forms:
+            self._forms[dialect_name] = Form(self._statement, dialect_name)
+        return self._forms[dialect_name]
+
+
+def _text(value: Any) -> bytes | None:
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return value.encode()
+    if isinstance(value, Amount):
+        value = value.base_units
+    elif isinstance(value, datetime):
+        value = value.isoformat()
+    elif isinstance(value, dict | list):
+        value = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
+    return str(value).encode()  # PostgreSQL reads True and False as they are
