@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -50,15 +50,24 @@ def costly_steps(session: Session, statement: str, parameters: Any) -> list[str]
     """The steps of its plan that take the longer the more rows there are: whole tables read, and large sorts."""
     connection = session.connection()
     if connection.dialect.name == "sqlite":
-        steps = connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters)
-        return [row[3] for row in steps if _is_costly_on_sqlite(row[3])]
+        return list(
+            _costly_on_sqlite(connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", parameters))
+        )
     plan = connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters).scalar_one()
     found = plan if isinstance(plan, list) else json.loads(plan)
     return [_step(node) for node in _nodes(found[0]["Plan"]) if _is_costly(node)]
 
 
-def _is_costly_on_sqlite(step: str) -> bool:
-    return any(step.startswith(f"SCAN {name}") and "USING" not in step for name in LARGE)
+def _costly_on_sqlite(steps: Iterable[Any]) -> Iterator[str]:
+    """Tables that are read whole, and orders that are not those of the index that a SELECT begins with."""
+    first: dict[int, str] = {}
+    for _number, parent, _, step in steps:
+        reads = any(step.startswith((f"SCAN {name}", f"SEARCH {name}")) for name in LARGE)
+        if reads and step.startswith("SCAN") and "USING" not in step:
+            yield step
+        first.setdefault(parent, step if reads else "")
+        if step == "USE TEMP B-TREE FOR ORDER BY" and first[parent]:
+            yield f"{step} of {first[parent]}"
 
 
 def _nodes(node: dict[str, Any]) -> Iterator[dict[str, Any]]:

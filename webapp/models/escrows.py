@@ -80,11 +80,12 @@ class Escrow(DerivedFacts, Base):
         limited_index("provider_wallet_id", "status", "expires_at", "id", where=_IS_LIVE),
         limited_index("status", "expires_at", "id", where=_IS_LIVE),
         # What few escrows have is an index of these few.
-        limited_index("accept_by", "id", where=_IS_DELIVERED),
-        limited_index("payer_wallet_id", "accept_by", "id", where=_IS_DELIVERED),
-        limited_index("fund_by", "id", where=_IS_PENDING),
-        limited_index("payer_wallet_id", "fund_by", "id", where=_IS_PENDING),
-        limited_index("provider_wallet_id", "fund_by", "id", where=_IS_PENDING),
+        limited_index("status", "accept_by", "id", where=_IS_DELIVERED),
+        limited_index("payer_wallet_id", "status", "accept_by", "id", where=_IS_DELIVERED),
+        limited_index("status", "fund_by", "id", where=_IS_PENDING),
+        limited_index("payer_wallet_id", "status", "fund_by", "id", where=_IS_PENDING),
+        limited_index("provider_wallet_id", "status", "fund_by", "id", where=_IS_PENDING),
+        limited_index("payer_wallet_id", "id", where="refund_address IS NOT NULL"),
         limited_index("payer_wallet_id", "created_at", where="funding = 'deposit'"),
         limited_index("verifier_key_id", "status", "id", where=_HAS_VERIFIER),
         limited_index("verifier_key_id", "status", "amount", "id", where=_HAS_VERIFIER),
@@ -156,10 +157,7 @@ class EscrowTransaction(Base):
     """
 
     __tablename__ = "escrow_transactions"
-    __table_args__ = (
-        UniqueConstraint("escrow_id", "sequence"),
-        limited_index("escrow_id", where="kind = 'refund_held_back'"),
-    )
+    __table_args__ = (UniqueConstraint("escrow_id", "sequence"),)
 
     id: Mapped[int] = mapped_column(BigKey, primary_key=True)
     escrow_id: Mapped[uuid.UUID] = mapped_column(ForeignKey("escrows.id"))

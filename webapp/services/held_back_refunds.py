@@ -20,7 +20,6 @@ from sqlalchemy.orm import Session, aliased
 from webapp.config import Settings
 from webapp.domain.money import ZERO, Amount
 from webapp.models import Escrow, EscrowTransaction, Wallet
-from webapp.models.limited_index import is_exactly
 from webapp.services import audit_trail
 from webapp.services.payouts.queue import PayoutQueue
 
@@ -43,18 +42,17 @@ def waiting(session: Session, wallet_id: int) -> dict[uuid.UUID, Amount]:
         later.kind.in_((SENT, KEPT)),
     )
     rows = session.execute(
-        select(EscrowTransaction.escrow_id, EscrowTransaction.amount)
+        select(EscrowTransaction.escrow_id, EscrowTransaction.amount, EscrowTransaction.id)
         .join(Escrow, Escrow.id == EscrowTransaction.escrow_id)
         .where(
             Escrow.payer_wallet_id == wallet_id,
             Escrow.refund_address.is_not(None),
-            is_exactly(EscrowTransaction.kind, HELD_BACK),
+            EscrowTransaction.kind == HELD_BACK,
             ~is_over,
         )
-        .order_by(EscrowTransaction.id)
     )
     found: dict[uuid.UUID, Amount] = {}
-    for escrow_id, amount in rows:
+    for escrow_id, amount, _ in sorted(rows, key=lambda row: row.id):
         found[escrow_id] = found.get(escrow_id, ZERO) + (amount or ZERO)
     return found
 
