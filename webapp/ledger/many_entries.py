@@ -21,7 +21,7 @@ from webapp.domain.said import said
 from webapp.ledger.balances import change_by, change_of, changes_of, parameters_of
 from webapp.ledger.journal import Move
 from webapp.models import JournalEntry, Posting
-from webapp.models.many_rows import SQLITE, as_document, insert_rows, table_of
+from webapp.models.many_rows import SQLITE, as_arrays, insert_rows, table_of
 
 _ENTRIES: Any = JournalEntry.__table__
 _POSTINGS: Any = Posting.__table__
@@ -60,8 +60,7 @@ def post_all(session: Session, entries: Sequence[Entry]) -> None:
         connection.execute(_ONE_POSTING, postings)
     else:
         numbered = [{"number": number, **each} for number, each in enumerate(postings)]
-        given = {"entries": as_document(rows), "postings": as_document(numbered)}
-        connection.execute(_entering(), given)
+        connection.execute(_entering(), as_arrays("entries", rows) | as_arrays("postings", numbered))
 
 
 def _change_wallets(connection: Connection, moves: Sequence[Move]) -> None:
@@ -70,7 +69,7 @@ def _change_wallets(connection: Connection, moves: Sequence[Move]) -> None:
     if connection.dialect.name == SQLITE:
         changed = connection.execute(_CHANGE_ONE, rows).rowcount
     else:
-        changed = connection.execute(_changing(), {"wallets": as_document(rows)}).rowcount
+        changed = connection.execute(_changing(), as_arrays("wallets", rows)).rowcount
     if changed != len(rows):
         raise InsufficientFundsError(said("a wallet has less than was seen when it was locked"))
 

@@ -1,7 +1,7 @@
-"""Many rows in one statement: PostgreSQL takes them as one JSON document, SQLite one after the other in its driver.
+"""Many rows in one statement: PostgreSQL takes each column as an array, SQLite one row after the other in its driver.
 
-A parameter for each value of a thousand rows would cost more to send than to store. A document costs one, and
-PostgreSQL makes a table of it (`json_to_recordset`).
+A parameter for each value of a thousand rows would cost more to send than to store. An array is one parameter, written
+as text, and PostgreSQL makes a table of several (`unnest`).
 """
 
 from __future__ import annotations
@@ -11,20 +11,18 @@ import uuid
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime
 from functools import cache
-from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import (
     ARRAY,
-    JSON,
     ColumnElement,
     Connection,
     FromClause,
     Insert,
+    String,
     Text,
     bindparam,
     cast,
-    column,
     func,
     insert,
     literal,
@@ -47,7 +45,7 @@ def insert_rows(connection: Connection, model: type[Base], rows: Rows) -> None:
     if connection.dialect.name == SQLITE:
         connection.execute(insert(model.__table__), rows)  # type: ignore[arg-type]
     else:
-        connection.execute(_insertion(model, tuple(rows[0])), {"rows": as_document(rows)})
+        connection.execute(_insertion(model, tuple(rows[0])), as_arrays("rows", rows))
 
 
 @cache
@@ -58,16 +56,18 @@ def _insertion(model: type[Base], names: tuple[str, ...]) -> Insert:
 
 
 def table_of(parameter: str, columns: Mapping[str, TypeEngine[Any]]) -> FromClause:
-    """The rows of a document that is sent under this parameter, as a table with these columns. PostgreSQL only."""
-    document = cast(bindparam(parameter, type_=Text), JSON)
-    described = (column(name, kind) for name, kind in columns.items())
-    rows = func.json_to_recordset(document).table_valued(*described, name=f"given_{parameter}")
-    return rows.render_derived(with_types=True)
+    """The rows that are sent by `as_arrays` under this name, as a table with these columns. PostgreSQL only."""
+    arrays = (
+        # As text without a length: what is too long for its column is refused there, and not cut off here.
+        cast(_parameter(parameter, name), ARRAY(Text() if isinstance(kind, String) else kind))
+        for name, kind in columns.items()
+    )
+    return func.unnest(*arrays).table_valued(*columns, name=f"given_{parameter}").render_derived()
 
 
-def as_document(rows: Rows) -> str:
-    """The rows as `table_of` reads them."""
-    return _ENCODER.encode(rows)
+def as_arrays(parameter: str, rows: Rows) -> dict[str, str]:
+    """The parameters of `table_of` for these rows."""
+    return {f"{parameter}_{name}": _array([row[name] for row in rows]) for name in rows[0]}
 
 
 def among(
@@ -76,19 +76,32 @@ def among(
     """Whether a column has one of these values, which are numbers or ids: one parameter for all of them."""
     if connection.dialect.name == SQLITE:
         return values.in_(wanted)
-    listed = literal(f"{{{','.join(map(str, wanted))}}}", Text)
     # A table, so that it is joined: of an array each row of the table would go through all of it.
-    return values.in_(select(func.unnest(cast(listed, ARRAY(values.type)))))
+    return values.in_(select(func.unnest(cast(literal(_array(wanted), Text), ARRAY(values.type)))))
 
 
-def _plain(value: Any) -> Any:
-    return _PLAIN[type(value)](value)
+def _parameter(parameter: str, name: str) -> ColumnElement[str]:
+    return bindparam(f"{parameter}_{name}", type_=Text)
 
 
-_PLAIN: dict[type, Callable[[Any], Any]] = {
-    Amount: attrgetter("base_units"),
+def _array(values: Collection[Any]) -> str:
+    return f"{{{','.join([_ELEMENTS[type(value)](value) for value in values])}}}"
+
+
+def _quoted(text: str) -> str:
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+_as_json = json.JSONEncoder(ensure_ascii=False).encode
+# How PostgreSQL reads an element of an array from text, by the kinds that columns of many rows have.
+_ELEMENTS: dict[type, Callable[[Any], str]] = {
+    type(None): lambda _: "NULL",
+    bool: lambda value: "t" if value else "f",
+    int: str,
+    str: _quoted,
+    Amount: lambda amount: str(amount.base_units),
     uuid.UUID: str,
     datetime: datetime.isoformat,
+    dict: lambda document: _quoted(_as_json(document)),
 }
-# Rows hold no rows, so nobody has to look for circles.
-_ENCODER = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False, default=_plain)

@@ -15,7 +15,7 @@ from webapp.domain.exceptions import ConflictError
 from webapp.domain.said import said
 from webapp.ledger.many_entries import Entry, post_all
 from webapp.models import Escrow, EscrowTransaction
-from webapp.models.many_rows import SQLITE, as_document, insert_rows, table_of
+from webapp.models.many_rows import SQLITE, as_arrays, insert_rows, table_of
 from webapp.services.express.rows import EscrowRow
 
 _ESCROWS: Any = Escrow.__table__
@@ -61,7 +61,7 @@ def _move(connection: Connection, done: Changed) -> None:
 def _change_escrows(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
     if connection.dialect.name == SQLITE:
         return connection.execute(_moving(SQLITE), rows).rowcount
-    return connection.execute(_moving(""), {"escrows": as_document(rows)}).rowcount
+    return connection.execute(_moving(""), as_arrays("escrows", rows)).rowcount
 
 
 @cache
