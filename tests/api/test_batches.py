@@ -69,7 +69,7 @@ def test_each_operation_has_its_own_result_as_its_own_endpoint_would_answer(worl
         _on("release", first, **world.result(first)),
         *wrong,
         _on("release", first),
-        _create(world),
+        _create(world, metadata={"text": 'Grüße, "世界" \\ {🦆}', "numbers": [1, 0.5, 10**40, None]}),
     )
     assert (response.status_code, response.json["done"], response.json["failed"]) == (200, 2, 10)
     released, *refused, again, created = response.json["results"]

@@ -16,8 +16,6 @@ from uuid import UUID
 from sqlalchemy import BigInteger, Boolean, Connection, Insert, Integer, Update, bindparam, insert, select
 from sqlalchemy.orm import Session
 
-from webapp.domain.exceptions import InsufficientFundsError
-from webapp.domain.said import said
 from webapp.ledger.balances import change_by, change_of, changes_of, parameters_of
 from webapp.ledger.journal import Move
 from webapp.models import JournalEntry, Posting
@@ -71,7 +69,7 @@ def _change_wallets(connection: Connection, moves: Sequence[Move]) -> None:
     else:
         changed = connection.execute(_changing(), as_arrays("wallets", rows)).rowcount
     if changed != len(rows):
-        raise InsufficientFundsError(said("a wallet has less than was seen when it was locked"))
+        raise RuntimeError("a wallet has less than was seen when it was locked")
 
 
 _CHANGE_ONE = change_of()

@@ -203,12 +203,17 @@ class SigningKeys:
         if not changes_one_row(
             self._session, spending(literal(first.id), literal(amount.base_units, BigInteger))
         ):
-            raise SpendLimitError(
-                said(
-                    "the key may spend {spend_limit} FLOP in all; this would exceed it",
-                    spend_limit=first.spend_limit,
-                )
-            )
+            raise beyond_limit(first.spend_limit)
+
+
+def beyond_limit(spend_limit: Amount) -> SpendLimitError:
+    """What a key is told that would spend more than it may."""
+    return SpendLimitError(
+        said(
+            "the key may spend {spend_limit} FLOP in all; this would exceed it",
+            spend_limit=spend_limit,
+        )
+    )
 
 
 def spending(first_key_id: ColumnElement[str], base_units: ColumnElement[int]) -> Update:

@@ -18,6 +18,7 @@ from sqlalchemy import BigInteger, ColumnElement, or_, select, true, type_coerce
 from sqlalchemy.orm import Session
 
 from webapp.domain.exceptions import NotFoundError
+from webapp.domain.money import Amount
 from webapp.domain.roles import Actor
 from webapp.ledger.balances import Purse
 from webapp.models import CatalogueService, Escrow, EscrowTransaction, SigningKey, Wallet
@@ -36,12 +37,22 @@ _BALANCES = (
 )
 
 
+@dataclass(slots=True)
+class Allowance:
+    """The spend limit of a key (of the first one, if it replaced others), and how many base units are left of it."""
+
+    key_id: str
+    limit: Amount
+    left: int
+
+
 @dataclass
 class Standing:
     """Escrows by id, with the last event of each one's trail; wallets that operations change, by id.
 
     `paid_out` are the wallets whose earnings leave for the chain at once. Of what new escrows name, `providers` are the
     wallets that exist, and `offered` the pairs of wallet and name that stand for a service of the catalogue.
+    `allowance` is what the actor's key may spend, if that is limited.
     """
 
     escrows: dict[uuid.UUID, EscrowRow] = field(default_factory=dict)
@@ -50,7 +61,7 @@ class Standing:
     paid_out: set[int] = field(default_factory=set)
     providers: set[int] = field(default_factory=set)
     offered: set[tuple[int, str]] = field(default_factory=set)
-    has_spend_limit: bool = False
+    allowance: Allowance | None = None
 
 
 def lock_and_read(session: Session, actor: Actor, operations: Sequence[Asked]) -> Standing:
@@ -63,7 +74,7 @@ def lock_and_read(session: Session, actor: Actor, operations: Sequence[Asked]) -
     creations = [each.terms for each in operations if isinstance(each, Create)]
     if payers := {terms["payer_wallet_id"] for terms in creations} & actor.wallet_ids:
         wallet_ids |= payers
-        standing.has_spend_limit = _lock_key(session, actor)
+        read_allowance(session, standing, actor)
         _read_providers(session, {terms["provider_wallet_id"] for terms in creations}, standing)
     read_purses(session, standing, wallet_ids)
     return standing
@@ -83,11 +94,14 @@ def read_purses(session: Session, standing: Standing, wallet_ids: Collection[int
             standing.paid_out.add(wallet_id)
 
 
-def _lock_key(session: Session, actor: Actor) -> bool:
-    """Whether what is spent with the key counts against a limit: only then it changes the key, which is locked."""
+def read_allowance(session: Session, standing: Standing, actor: Actor) -> None:
+    """Lock the key if what is spent with it counts against a limit: only then is it changed."""
     limited = (SigningKey.id == actor.first_key_id, SigningKey.spend_limit.is_not(None))
-    statement = select(SigningKey.id).where(*limited).with_for_update(key_share=True)
-    return session.execute(statement).first() is not None
+    statement = select(SigningKey.id, SigningKey.spend_limit, SigningKey.spent).where(*limited)
+    found = session.execute(statement.with_for_update(key_share=True)).first()
+    if found is not None and found.spend_limit is not None:
+        left = found.spend_limit.base_units - found.spent.base_units
+        standing.allowance = Allowance(found.id, found.spend_limit, left)
 
 
 def _read_providers(session: Session, wallet_ids: Collection[int], standing: Standing) -> None:

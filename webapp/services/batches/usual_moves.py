@@ -1,7 +1,7 @@
 """The operations of the usual kind, done to rows that are locked and read, and written all at once.
 
 They are judged one after the other by the rules that single ones are judged by, so that each finds what the ones before
-it have left. What is not of the usual kind (own terms, deposits, disputes, the catalogue, payouts, spend limits) is for
+it have left. What is not of the usual kind (own terms, deposits, disputes, the catalogue, payouts) is for
 `EscrowManager`, after what was done before it is written.
 """
 
@@ -22,7 +22,7 @@ from webapp.domain.roles import Actor, Scope
 from webapp.ledger.balances import apply_to_purses
 from webapp.ledger.many_entries import Entry
 from webapp.services.batches.operations import Create, Deliver, Operation, Refund, Release
-from webapp.services.batches.standing import Standing, read_purses
+from webapp.services.batches.standing import Standing, read_allowance, read_purses
 from webapp.services.batches.writing import Changed, write
 from webapp.services.escrow_creation import columns_of
 from webapp.services.escrow_moves import EscrowMoves
@@ -40,6 +40,7 @@ from webapp.services.express.plans import (
 )
 from webapp.services.express.rows import EscrowRow
 from webapp.services.funding_terms import BALANCE
+from webapp.services.signing_keys import beyond_limit
 from webapp.services.transaction_validator import TransactionValidator
 
 _USUAL = (Status.ACTIVE, Status.DELIVERED, Status.RELEASED, Status.REFUNDED)
@@ -89,6 +90,8 @@ class UsualMoves:
         """The escrow after the operation, which is still to be written. Raises what `EscrowManager` raises."""
         if self._is_stale:
             read_purses(self._session, self._standing, list(self._standing.purses))
+            if self._standing.allowance:
+                read_allowance(self._session, self._standing, self._actor)
             self._is_stale = False
         match operation:
             case Create(terms):
@@ -122,7 +125,7 @@ class UsualMoves:
         standing, provider = self._standing, terms["provider_wallet_id"]
         if terms["funding"] != BALANCE or any(terms[name] for name in _UNUSUAL_TERMS):
             return False
-        if standing.has_spend_limit or terms["payer_wallet_id"] not in self._actor.wallet_ids:
+        if terms["payer_wallet_id"] not in self._actor.wallet_ids:
             return False
         return (
             provider in standing.providers
@@ -143,8 +146,13 @@ class UsualMoves:
     def _create(self, terms: dict[str, Any]) -> EscrowRow:
         read = TermsReader(None, self._settings).read(**terms)
         escrow = EscrowRow(**columns_of(read, self._settings.escrow.fund_basis_points))
-        plan = plan_creation(escrow)
+        plan, allowance, units = plan_creation(escrow), self._standing.allowance, escrow.amount.base_units
+        if allowance and units > allowance.left:
+            raise beyond_limit(allowance.limit)
         self._pay(plan)
+        if allowance:
+            allowance.left -= units
+            self._done.spent[allowance.key_id] += units
         self._done.new.append(plan.columns)
         self._record(escrow, plan, Place(1, GENESIS))
         return escrow

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Update, bindparam, update
+from sqlalchemy import BigInteger, Connection, Update, bindparam, literal, update
 from sqlalchemy.orm import Session
 
-from webapp.domain.exceptions import ConflictError
-from webapp.domain.said import said
 from webapp.ledger.many_entries import Entry, post_all
 from webapp.models import Escrow, EscrowTransaction
+from webapp.models.compare_and_set import changes_one_row
 from webapp.models.many_rows import SQLITE, as_arrays, insert_rows, table_of
 from webapp.services.express.rows import EscrowRow
+from webapp.services.signing_keys import spending
 
 _ESCROWS: Any = Escrow.__table__
 # All that deliveries, releases and refunds change, as it is after the last one of them.
@@ -28,20 +29,27 @@ _CHANGED = (
 
 @dataclass
 class Changed:
-    """Columns of new escrows, others as they are now with the state in which each was `seen`, and what tells of it."""
+    """Columns of new escrows, others as they are now with the state in which each was `seen`, and what tells of it.
+
+    `spent` are base units by the id of the key whose limit they count against.
+    """
 
     new: list[dict[str, Any]] = field(default_factory=list)
     moved: dict[UUID, EscrowRow] = field(default_factory=dict)
     seen: dict[UUID, str] = field(default_factory=dict)
     entries: list[Entry] = field(default_factory=list)
     events: list[dict[str, Any]] = field(default_factory=list)
+    spent: Counter[str] = field(default_factory=Counter)
 
 
 def write(session: Session, done: Changed) -> None:
-    """Write all of it in the unit of work that has locked the rows. An escrow is taken before any wallet."""
+    """Write all of it in the unit of work that has locked the rows."""
     connection = session.connection()
     insert_rows(connection, Escrow, done.new)
     _move(connection, done)
+    for key_id, units in done.spent.items():
+        if not changes_one_row(session, spending(literal(key_id), literal(units, BigInteger))):
+            raise RuntimeError("a key may spend less than was seen when it was locked")
     post_all(session, done.entries)
     insert_rows(connection, EscrowTransaction, done.events)
 
@@ -55,7 +63,7 @@ def _move(connection: Connection, done: Changed) -> None:
         for each in done.moved.values()
     ]
     if _change_escrows(connection, rows) != len(rows):
-        raise ConflictError(said("an escrow is not as it was seen when it was locked"))
+        raise RuntimeError("an escrow is not as it was seen when it was locked")
 
 
 def _change_escrows(connection: Connection, rows: Sequence[dict[str, Any]]) -> int:
