@@ -15,7 +15,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, Table, bindparam, exists, literal_column, select, true
 from sqlalchemy.dialects import postgresql, sqlite
 
-from webapp.models.plain_connection import PlainConnection, RefusedError
+from webapp.models.group_commit import RefusedError
+from webapp.models.plain_connection import PlainConnection
 from webapp.models.plain_statement import POSTGRESQL, SQLITE, Form
 
 
@@ -57,7 +58,7 @@ class OneStatement:
         """Do every step, in a transaction of its own. Raises NotDoneError; OperationalError as the database does."""
         try:
             if connection.dialect_name == SQLITE:
-                self._run_in_turn(connection, dict(values))
+                connection.change(lambda shared: self._run_in_turn(shared, dict(values)))
             else:
                 connection.run(self._at_once, values)
         except RefusedError as error:
@@ -88,13 +89,12 @@ class OneStatement:
         return forms
 
     def _run_in_turn(self, connection: PlainConnection, values: dict[str, Any]) -> None:
-        with connection.transaction():
-            for step, form in zip(self._steps, self._in_turn, strict=True):
-                row, count = connection.run(form, values)
-                if count < 1:
-                    raise NotDoneError(step.name)
-                for name, value in zip(step.gives, row or (), strict=True):
-                    values[_name(step.name, name)] = value
+        for step, form in zip(self._steps, self._in_turn, strict=True):
+            row, count = connection.run(form, values)
+            if count < 1:
+                raise NotDoneError(step.name)
+            for name, value in zip(step.gives, row or (), strict=True):
+                values[_name(step.name, name)] = value
 
 
 def _of(done: Any, name: str) -> ColumnElement[Any]:

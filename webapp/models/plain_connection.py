@@ -19,6 +19,7 @@ from psycopg.adapt import Transformer
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 
+from webapp.models.group_commit import GroupCommit, RefusedError
 from webapp.models.plain_statement import SQLITE, Form, PlainStatement
 
 # The database refuses a change for what it would do, or for whom it would have to wait.
@@ -33,19 +34,16 @@ MOST_IDLE = 8
 _DONE = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 
 
-class RefusedError(Exception):
-    """The database refused a statement. It changed nothing."""
-
-
 class PlainConnection:
     """What a connection can do. Raises RefusedError for what the database refuses, OperationalError when it is away."""
 
-    def __init__(self, engine: Engine) -> None:
+    def __init__(self, engine: Engine, turns: GroupCommit[PlainConnection]) -> None:
         with _worded("connect"):
             pooled = engine.raw_connection()
         driver: Any = pooled.driver_connection
         pooled.detach()
         self._driver = driver
+        self._turns = turns
         self.dialect_name = engine.dialect.name
         self._prepared: dict[Form, bytes] = {}
         if self.dialect_name != SQLITE:
@@ -74,21 +72,15 @@ class PlainConnection:
         transformer.set_pgresult(result)
         return transformer.load_row(0, tuple), result.ntuples
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Several statements on SQLite as one change, which has the only write lock from its beginning."""
-        with self._worded("BEGIN IMMEDIATE"):
-            self._driver.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            # A disk that is full may have ended the transaction already.
-            if self._driver.in_transaction:
-                with self._worded("ROLLBACK"):
-                    self._driver.execute("ROLLBACK")
-            raise
-        with self._worded("COMMIT"):
-            self._driver.execute("COMMIT")
+    def change(self, work: Callable[[PlainConnection], None]) -> None:
+        """Several statements on SQLite as one change; `work` gets the connection that runs them."""
+        self._turns.run(self, work)
+
+    def say(self, statement: str) -> None:
+        """Begin or end something on SQLite. A disk that is full may have ended the transaction already."""
+        if statement != "ROLLBACK" or self._driver.in_transaction:
+            with self._worded(statement):
+                self._driver.execute(statement)
 
     def has_ended(self) -> bool:
         """Whether the server has ended it. One that has nothing to answer says nothing, unless it takes its leave."""
@@ -132,6 +124,7 @@ class _Idle:
 
     def __init__(self) -> None:
         self.connections: deque[PlainConnection] = deque()
+        self.turns: GroupCommit[PlainConnection] = GroupCommit()
 
     def take(self) -> PlainConnection | None:
         with suppress(IndexError):  # there is none, or somebody was quicker
@@ -162,7 +155,7 @@ def plain_connection(engine: Engine) -> Iterator[PlainConnection]:
     Raises OperationalError when the database is away.
     """
     idle = _idle_of(engine)
-    connection = idle.take() or PlainConnection(engine)
+    connection = idle.take() or PlainConnection(engine, idle.turns)
     try:
         yield connection
     except RefusedError:
