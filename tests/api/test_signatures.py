@@ -14,6 +14,8 @@ import pytest
 from tests.api.conftest import World
 from tests.support.signing import BY_PATH, BY_URI, Message, sign
 from webapp.domain.clock import utcnow
+from webapp.services.container import Services
+from webapp.services.seen_nonces import SeenNonces
 
 pytestmark = pytest.mark.parametrize("databases", ["sqlite"], indirect=True)
 
@@ -92,6 +94,15 @@ def test_of_many_requests_with_one_nonce_one_gets_through(world: World) -> None:
         statuses = list(pool.map(lambda _: _status(world, message), range(16)))
     assert sorted(statuses) == [201] + [401] * 15
     assert world.balances(world.pair.payer) == ("900.00000000", "100.00000000")
+
+
+def test_a_nonce_that_was_used_is_refused_by_a_process_that_has_not_seen_it(world: World) -> None:
+    message = sign(world.payer.key, "GET", LIST)
+    assert _status(world, message) == 200
+    services: Services = world.app.extensions["duxos"]
+    world.app.extensions["duxos"] = replace(services, seen_nonces=SeenNonces())
+    for _ in range(2):
+        assert "used before" in _detail(world, message)
 
 
 def test_a_signature_that_says_when_it_ends_ends_then(world: World) -> None:

@@ -29,10 +29,12 @@ from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import SignatureError
 from webapp.domain.roles import Actor
 from webapp.models import RequestNonce
-from webapp.models.insert_once import insert_once
+from webapp.models.one_statement import NotDoneError
+from webapp.models.plain_connection import plain_connection
+from webapp.services.express.statements import named, nonce_alone
 from webapp.services.key_ring import KeyRing, KnownKey
 from webapp.services.received_request import Headers, ReceivedRequest
-from webapp.services.unit_of_work import lone_write
+from webapp.services.unit_of_work import let_go
 from webapp.services.usual_signatures import UsualSignature, recognise
 
 CLOCK_TOLERANCE = timedelta(minutes=5)
@@ -74,11 +76,8 @@ class RequestSigning:
         self._session = session
         self._ring = ring
 
-    def verify(self, request: ReceivedRequest, *, knows_nonces: bool = True) -> SignedRequest:
-        """Whoever signed this request. Writes nothing. Raises SignatureError.
-
-        Without `knows_nonces` a nonce that was used is no objection yet: the caller knows replays by other means.
-        """
+    def verify(self, request: ReceivedRequest) -> SignedRequest:
+        """Whoever signed this request, be it for the first time or not. Writes nothing. Raises SignatureError."""
         usual = recognise(request)
         claim = _read_claim(request.headers) if usual is None else _claim_of(usual)
         key = self._ring.find(self._session, claim.key_id)
@@ -86,10 +85,7 @@ class RequestSigning:
             raise SignatureError("the key is unknown, expired or revoked")
         if usual is None or not usual.is_made_with(key.secret):
             _check_signature(request, claim.key_id, key.secret)
-        signed = SignedRequest(key.actor, key, claim.nonce, claim.created)
-        if knows_nonces:
-            self.require_unused(signed)
-        return signed
+        return SignedRequest(key.actor, key, claim.nonce, claim.created)
 
     def require_unused(self, signed: SignedRequest) -> None:
         """Raise SignatureError when the request's nonce has been used."""
@@ -104,9 +100,12 @@ class RequestSigning:
             "nonce": signed.nonce,
             "expires_at": utcnow() + NONCE_RETENTION,
         }
-        with lone_write(self._session):
-            if insert_once(self._session, RequestNonce, values) is None:
-                raise _replayed()
+        let_go(self._session)
+        try:
+            with plain_connection(self._session.get_bind().engine) as connection:
+                nonce_alone().run(connection, named("nonce", values))
+        except NotDoneError:
+            raise _replayed() from None
 
 
 def _read_claim(headers: Headers) -> _Claim:

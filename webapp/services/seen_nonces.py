@@ -1,7 +1,8 @@
 """The latest nonces that this process has seen: what comes a second time is looked up before it counts as its key's.
 
-Where a nonce is used up together with what its request changes, it is not looked up beforehand. Somebody who sends an
-old request again and again must not use up the rate limit of the key that signed it: so the second time it is.
+A nonce is used up last, and that it was used already shows then: it is not looked up beforehand. But somebody who
+sends an old request again and again must not use up the rate limit of the key that signed it: so the second time that
+one process sees it, it is looked up before the limit.
 """
 
 from __future__ import annotations

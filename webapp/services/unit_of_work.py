@@ -14,6 +14,12 @@ from sqlalchemy.orm import Session
 from webapp.services.live.announce import announce, take_news
 
 
+def let_go(session: Session) -> None:
+    """End what was read and give back the session's connection: the pool is small, and nobody holds two at once."""
+    if session.in_transaction():
+        session.commit()
+
+
 @contextmanager
 def lone_write(session: Session) -> Iterator[Session]:
     """A unit of work for one write that nothing decides on which was read before: no money, no state.

@@ -78,10 +78,9 @@ def _authenticate() -> None:
 
 
 def _verified() -> SignedRequest:
-    signing, access = _signing(), _access()
-    is_once = access is not None and access.is_once
-    signed = signing.verify(_received(), knows_nonces=_keeps_nonces() and not is_once)
-    if is_once and services().seen_nonces.has_seen(signed.key.key_id, signed.nonce):
+    signing = _signing()
+    signed = signing.verify(_received())
+    if _keeps_nonces() and services().seen_nonces.has_seen(signed.key.key_id, signed.nonce):
         signing.require_unused(signed)
     return signed
 

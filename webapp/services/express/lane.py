@@ -49,6 +49,7 @@ from webapp.services.key_ring import KeyRing
 from webapp.services.live.announce import announce
 from webapp.services.request_signing import NONCE_RETENTION, SignedRequest
 from webapp.services.transaction_validator import TransactionValidator
+from webapp.services.unit_of_work import let_go
 
 Writer = Callable[[EscrowRow], StoredAnswer]
 # What a new escrow of the usual kind does not name.
@@ -135,7 +136,7 @@ class ExpressLane:
         return self._do(statement, seen.escrow, made, Place(seen.last_sequence + 1, seen.last_hash), values)
 
     def _look(self, escrow_id: uuid.UUID) -> Seen | None:
-        _let_go(self._session)
+        let_go(self._session)
         with plain_connection(self._engine) as connection:
             return look(connection, escrow_id)
 
@@ -171,7 +172,7 @@ class ExpressLane:
         if plan.moves:
             key, kind = entry_of(escrow, plan)
             values |= values_of(key, kind, plan.moves, escrow.updated_at)
-        _let_go(self._session)
+        let_go(self._session)
         try:
             with plain_connection(self._engine) as connection:
                 statement.run(connection, values)
@@ -201,9 +202,3 @@ class ExpressLane:
             "answer_response_body": answer.body,
             "answer_created_at": now,
         }
-
-
-def _let_go(session: Session) -> None:
-    """Give back the session's connection: the pool is small, and nobody holds two at once."""
-    if session.in_transaction():
-        session.commit()

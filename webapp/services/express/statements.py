@@ -60,6 +60,12 @@ def move(action: Action, *, is_keyed: bool) -> OneStatement:
     return OneStatement(*_request(is_keyed), change, *money, Step("told", _tell))
 
 
+@cache
+def nonce_alone() -> OneStatement:
+    """The nonce of a request whose change is not made here."""
+    return OneStatement(*_request(is_keyed=False))
+
+
 def named(prefix: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """Columns' values as parameters: those of a table begin with `nonce_`, `answer_`, `escrow_` or `told_`."""
     return {f"{prefix}_{name}": value for name, value in values.items()}
