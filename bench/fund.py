@@ -9,6 +9,7 @@ from __future__ import annotations
 from bench import load
 from bench.databases import place
 from bench.instance import Instance
+from bench.load import Load
 from bench.people import Pair
 from bench.stage import Stage
 from bench.targets import Measured
@@ -32,20 +33,22 @@ def measure(stage: Stage) -> dict[str, Measured]:
         for number in range(stage.options.runs):
             # The later of two runs meets other caches than the first, so they change places.
             first, second = (shared, alone) if number % 2 == 0 else (alone, shared)
-            pair = [_lifecycles(stage, *served, number) for served in (first, second)]
-            with_share, without = pair if first is shared else reversed(pair)
-            rates.append([round(with_share, 1), round(without, 1)])
-            ratios.append(with_share / without)
+            pair = [_driven(stage, *served, number) for served in (first, second)]
+            with_share, without = map(_lifecycles, pair if first is shared else reversed(pair))
             stage.say(f"lifecycles a second with the fund's share {with_share:.0f}, without {without:.0f}")
+            if all(driven.is_steady for driven in pair):
+                rates.append([round(with_share, 1), round(without, 1)])
+                ratios.append(with_share / without)
         for instance, _ in (shared, alone):
             stage.prove(instance)
     return {"fund": Measured(ratios, details={"lifecycles_per_second": rates})}
 
 
-def _lifecycles(stage: Stage, instance: Instance, pairs: list[Pair], number: int) -> float:
-    """A second, in one run of mix A."""
+def _driven(stage: Stage, instance: Instance, pairs: list[Pair], number: int) -> Load:
     options = stage.options
-    driven = load.run(
-        instance.port, instance.pid, pairs, "A", CLIENTS, options.seconds, options.seed + number
-    )
+    return load.run(instance.port, instance.pid, pairs, "A", CLIENTS, options.seconds, options.seed + number)
+
+
+def _lifecycles(driven: Load) -> float:
+    """A second."""
     return driven.done["lifecycle"] / driven.seconds

@@ -5,13 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 import urllib.error
 import urllib.request
 from pathlib import Path
 
 from tests.support.instances import Sections, write_config
-from tests.support.processes import end, free_port, spawn
+from tests.support.processes import end, free_port, spawn, wait_until
 from webapp import create_app
 from webapp.config import Settings, load_config
 from webapp.ledger.integrity import Gap, check_books
@@ -21,6 +20,7 @@ from webapp.services.database import Session
 from webapp.services.reconciliation import full_check
 
 THREADS = 8
+PATIENCE_SECONDS = 90
 
 
 class Instance:
@@ -61,19 +61,22 @@ class Instance:
         command = ["env", f"DUXOS_INSTANCE_PATH={folder}", str(granian), "--interface", "wsgi", *where, *size]
         log = folder / "server.log"
         self._server = spawn([*command, "wsgi:app"], log=log, death_signal=signal.SIGTERM)
-        for _ in range(200):
-            try:
-                urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/live", timeout=2).close()
-            except (urllib.error.URLError, ConnectionError):
-                time.sleep(0.1)
-            else:
-                return
-        raise RuntimeError(f"the server did not start: {log.read_text()[-2000:]}")
+        try:
+            wait_until(self._answers, "the server's first answer", PATIENCE_SECONDS)
+        except TimeoutError:
+            raise RuntimeError(f"the server did not start: {log.read_text()[-2000:]}") from None
 
     def stop(self) -> None:
         """End the server."""
         if self._server is not None:
             end(self._server)
+
+    def _answers(self) -> bool:
+        try:
+            urllib.request.urlopen(f"http://127.0.0.1:{self.port}/health/live", timeout=10).close()
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return False
+        return True
 
     def money_gaps(self) -> list[Gap]:
         """What is wrong in the books."""

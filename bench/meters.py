@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -70,6 +73,31 @@ def memory_mib(root: int) -> float:
             lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
             kib += sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
     return kib / 1024
+
+
+class Pulse:
+    """Notes how long the machine stood still: virtual ones are stopped for seconds now and then."""
+
+    def __init__(self, beat_seconds: float = 0.1, clock: Callable[[], float] = time.monotonic) -> None:
+        self.longest_pause_seconds = 0.0
+        self._beat_seconds, self._clock = beat_seconds, clock
+        self._is_over = threading.Event()
+        self._thread = threading.Thread(target=self._beat, daemon=True)
+
+    def __enter__(self) -> Pulse:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._is_over.set()
+        self._thread.join()
+
+    def _beat(self) -> None:
+        last = self._clock()
+        while not self._is_over.wait(self._beat_seconds):
+            now = self._clock()
+            self.longest_pause_seconds = max(self.longest_pause_seconds, now - last - self._beat_seconds)
+            last = now
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,8 +43,12 @@ class Run:
 
     @property
     def is_kept(self) -> bool:
-        """Whether the machine was the same before and after: the samples differ by a quarter at most."""
-        return abs(self.before - self.after) <= LARGEST_DRIFT * self.reference
+        """Whether the machine was the same before and after, and never stood still.
+
+        The samples differ by a quarter at most.
+        """
+        is_alike = abs(self.before - self.after) <= LARGEST_DRIFT * self.reference
+        return is_alike and self.load.is_steady
 
     @property
     def lifecycles_per_second(self) -> float:

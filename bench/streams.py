@@ -64,7 +64,7 @@ def measure(stage: Stage) -> dict[str, Measured]:
 
 
 def _figures(stage: Stage, instance: Instance, pairs: list[Pair]) -> Iterator[Figure]:
-    """Raises RuntimeError when the server does not hold all streams."""
+    """Those in which the machine never stood still. Raises RuntimeError when the server does not hold all streams."""
     port, server, seconds = instance.port, instance.pid, stage.options.seconds
     cookies = [_cookie(port, pair) for pair in pairs[:STREAMS]]
     for number in range(stage.options.runs):
@@ -76,7 +76,8 @@ def _figures(stage: Stage, instance: Instance, pairs: list[Pair]) -> Iterator[Fi
         busy = load.run(port, server, pairs, "A", CLIENTS, seconds, 2 * number + 1)
         figure = Figure((_p50(quiet), _p50(busy)), (_server(quiet), _server(busy)), listeners.stop())
         stage.say(f"{figure}")
-        yield figure
+        if quiet.is_steady and busy.is_steady:
+            yield figure
 
 
 class Listeners:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import random
 import time
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
@@ -22,6 +24,7 @@ from bench.meters import Spent
 from bench.runs import Run, Setting
 from bench.stage import Stage
 from bench.targets import Measured
+from tests.support.processes import wait_until
 from webapp.config import Settings
 from webapp.ledger import pooled
 from webapp.ledger.integrity import check_books
@@ -92,6 +95,16 @@ def test_the_meters_see_what_a_process_spends() -> None:
         pass
     assert meters.processor_seconds(os.getpid()) - before >= 0.03
     assert meters.memory_mib(os.getpid()) > 10
+
+
+def test_a_run_in_which_the_machine_stood_still_is_dropped() -> None:
+    run = a_run("A", 900, 1100)
+    stood_still = replace(run.load.cost, longest_pause_seconds=20.0)
+    assert run.is_kept and not replace(run, load=replace(run.load, cost=stood_still)).is_kept
+    clock = itertools.chain([0.0, 0.5], itertools.repeat(20.5))
+    with meters.Pulse(0.001, clock.__next__) as pulse:
+        wait_until(lambda: pulse.longest_pause_seconds > 10, "the pause to be noticed")
+    assert round(pulse.longest_pause_seconds) == 20
 
 
 def test_the_reference_for_sqlite_keeps_its_file(tmp_path: Path) -> None:
