@@ -162,6 +162,7 @@ def test_what_is_no_operation_is_refused_by_itself_with_its_fields(world: World)
         (_on("deliver", escrow, **world.result(escrow), result="AAAA"), ["result"]),
         (_on("release", escrow, **world.result(escrow), result_json=None), ["result_json"]),
         (_create(world, metadata={"x": "\0"}), ["metadata"]),
+        (_create(world, terms={}), ["terms"]),
     ]
     response = _batch(world.payer, *(operation for operation, _ in wrong), _create(world))
     *refused, made = response.json["results"]

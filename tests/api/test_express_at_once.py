@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,13 +16,19 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 from werkzeug.test import TestResponse
 
-from tests.api.conftest import World
+from tests.api.conftest import ADDRESS, World
 from tests.support.money import credit
 from tests.support.processes import wait_until
 from tests.support.signing import Message, Program, sign
 from webapp.domain.accounts import FUND, available
+from webapp.domain.canonical import sign_result
 from webapp.domain.money import Amount
 from webapp.ledger.journal import Move, post
+from webapp.models import Escrow, Wallet
+from webapp.models.plain_connection import PlainConnection
+from webapp.services import audit_trail
+from webapp.services.express import lane
+from webapp.services.express.rows import Seen, look
 from webapp.services.seen_nonces import SeenNonces
 from webapp.services.unit_of_work import unit_of_work
 
@@ -110,6 +117,72 @@ def _waiting(world: World) -> int:
     )
     world.session.rollback()
     return int(found or 0)
+
+
+def _deliver(world: World, escrow: Escrow) -> None:
+    assert world.provider.post(f"/escrow/{escrow.id}/deliver", world.result(escrow)).status_code == 200
+
+
+def _deliver_other(world: World, escrow: Escrow) -> None:
+    signed = sign_result(world.pair.key.secret, escrow.id, escrow.amount, "cd" * 32)
+    result = {"result_hash": "cd" * 32, "provider_signature": signed}
+    assert world.provider.post(f"/escrow/{escrow.id}/deliver", result).status_code == 200
+
+
+def _refund(world: World, escrow: Escrow) -> None:
+    assert world.provider.post(f"/escrow/{escrow.id}/refund", {"reason": "Late"}).status_code == 200
+
+
+def _object(world: World, escrow: Escrow) -> None:
+    assert world.provider.post(f"/escrow/{escrow.id}/dispute", {"reason": "Unfair"}).status_code == 201
+
+
+def _note(world: World, escrow: Escrow) -> None:
+    """Something that changes nothing but the trail."""
+    with unit_of_work(world.session):
+        audit_trail.lock(world.session, escrow.id)
+        audit_trail.append(world.session, escrow.id, "noted", "worker")
+
+
+def _ask_for_payouts(world: World, escrow: Escrow) -> None:
+    with unit_of_work(world.session):
+        wallet = world.session.get_one(Wallet, escrow.provider_wallet_id)
+        wallet.payout_address = ADDRESS
+
+
+@pytest.mark.parametrize(
+    ("happening", "status", "trail"),
+    [
+        (_deliver, 200, ["created", "delivered", "released"]),
+        (_deliver_other, 422, ["created", "delivered"]),
+        (_refund, 409, ["created", "refunded"]),
+        (_object, 200, ["created", "disputed", "released"]),
+        (_note, 200, ["created", "noted", "released"]),
+        (_ask_for_payouts, 200, ["created", "released", "payout_queued"]),
+    ],
+)
+def test_what_happens_between_looking_and_doing_counts(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    happening: Callable[[World, Escrow], None],
+    status: int,
+    trail: list[str],
+) -> None:
+    escrow = world.escrow()
+    happenings = [happening]
+
+    def look_and_wait(connection: PlainConnection, escrow_id: uuid.UUID) -> Seen | None:
+        seen = look(connection, escrow_id)
+        while happenings:
+            with ThreadPoolExecutor(1) as somebody:
+                somebody.submit(happenings.pop(), world, escrow).result()
+        return seen
+
+    monkeypatch.setattr(lane, "look", look_and_wait)
+    answer = world.payer.post(f"/escrow/{escrow.id}/release", world.result(escrow))
+    assert answer.status_code == status, answer.text
+    assert [each.kind for each in audit_trail.entries(world.session, escrow.id)] == trail
+    world.session.rollback()
 
 
 def _endpoints(world: World) -> Iterator[tuple[Program, str, Any]]:

@@ -22,12 +22,11 @@ from sqlalchemy.exc import OperationalError
 from webapp.models.group_commit import GroupCommit, RefusedError
 from webapp.models.plain_statement import SQLITE, Form, PlainStatement
 
-# The database refuses a change for what it would do, or for whom it would have to wait.
+# The database refuses a change for what it would do, or because others wait for it in a circle.
 _REFUSALS = (
     psycopg.IntegrityError,
     psycopg.DataError,
     psycopg.errors.DeadlockDetected,
-    psycopg.errors.LockNotAvailable,
     sqlite3.IntegrityError,
 )
 MOST_IDLE = 8

@@ -33,6 +33,7 @@ from webapp.services.express.plans import (
     carry_out,
     entry_of,
     event_of,
+    has_usual_terms,
     plan_creation,
     plan_delivery,
     plan_refund,
@@ -44,7 +45,6 @@ from webapp.services.signing_keys import beyond_limit
 from webapp.services.transaction_validator import TransactionValidator
 
 _USUAL = (Status.ACTIVE, Status.DELIVERED, Status.RELEASED, Status.REFUNDED)
-_UNUSUAL_TERMS = ("provider_node_id", "verifier_key_id", "terms")
 _NEEDED = {
     Create: Scope.ESCROW_CREATE,
     Deliver: Scope.ESCROW_DELIVER,
@@ -123,9 +123,7 @@ class UsualMoves:
 
     def _is_usual_creation(self, terms: dict[str, Any]) -> bool:
         standing, provider = self._standing, terms["provider_wallet_id"]
-        if terms["funding"] != BALANCE or any(terms[name] for name in _UNUSUAL_TERMS):
-            return False
-        if terms["payer_wallet_id"] not in self._actor.wallet_ids:
+        if terms["payer_wallet_id"] not in self._actor.wallet_ids or not has_usual_terms(terms):
             return False
         return (
             provider in standing.providers

@@ -36,6 +36,7 @@ from webapp.services.express.plans import (
     carry_out,
     entry_of,
     event_of,
+    has_usual_terms,
     plan_creation,
     plan_delivery,
     plan_refund,
@@ -52,8 +53,6 @@ from webapp.services.transaction_validator import TransactionValidator
 from webapp.services.unit_of_work import let_go
 
 Writer = Callable[[EscrowRow], StoredAnswer]
-# What a new escrow of the usual kind does not name.
-_UNUSUAL_TERMS = ("provider_node_id", "verifier_key_id", "terms")
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,10 +80,8 @@ class ExpressLane:
 
     def create(self, terms: Mapping[str, Any]) -> StoredAnswer | None:
         """A new escrow, paid for from the balance; `terms` are those of `EscrowManager.create_escrow`."""
-        is_named = any(terms[name] is not None for name in _UNUSUAL_TERMS)
-        is_unusual = terms["funding"] != BALANCE or is_named
         is_own = terms["payer_wallet_id"] in self._actor.wallet_ids
-        if is_unusual or not is_own:
+        if not is_own or not has_usual_terms(terms):
             return None
         try:
             read = TermsReader(None, self._settings).read(**terms)
@@ -130,7 +127,11 @@ class ExpressLane:
             made = plan(seen.escrow, now)
         except DuxosError:
             return None
-        values = {"seen_status": seen.escrow.status, "escrow_id": seen.escrow.id}
+        values = {
+            "seen_status": seen.escrow.status,
+            "escrow_id": seen.escrow.id,
+            "provider_wallet": seen.escrow.provider_wallet_id,
+        }
         carry_out(seen.escrow, action, made, now)
         statement = move(action, is_keyed=self._is_keyed)
         return self._do(statement, seen.escrow, made, Place(seen.last_sequence + 1, seen.last_hash), values)

@@ -6,6 +6,7 @@ By the rules that everything else goes by, and without writing anything: one sta
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -18,6 +19,7 @@ from webapp.services import audit_trail
 from webapp.services.escrow_events import creation_detail, delivery_detail, refund_detail, release_detail
 from webapp.services.escrow_terms import stated_reason
 from webapp.services.express.rows import EscrowRow, new_columns
+from webapp.services.funding_terms import BALANCE
 from webapp.services.service_orders import acceptance_hours
 from webapp.services.transaction_validator import ProvenResult, TransactionValidator
 
@@ -41,6 +43,12 @@ class Place:
 
     sequence: int
     previous_hash: str
+
+
+def has_usual_terms(terms: Mapping[str, Any]) -> bool:
+    """Whether a new escrow is paid for from the balance, and names nothing that has to be looked up to judge it."""
+    named = (terms["provider_node_id"], terms["verifier_key_id"], terms["terms"])
+    return terms["funding"] == BALANCE and named == (None, None, None)
 
 
 def plan_creation(escrow: EscrowRow) -> Plan:

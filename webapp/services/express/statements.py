@@ -25,6 +25,7 @@ from webapp.models import (
     IdempotencyKey,
     RequestNonce,
     SigningKey,
+    Wallet,
 )
 from webapp.models.one_statement import Before, OneStatement, Step
 from webapp.services.express.rows import NEW
@@ -106,11 +107,16 @@ def _change(before: Before, action: Action) -> Any:
     columns = _ESCROWS.c
     names = ("status", "updated_at", *CHANGED[action])
     is_as_seen = columns.status == bindparam("seen_status", type_=columns.status.type)
-    return (
-        update(_ESCROWS)
-        .where(columns.id == _parameter("escrow", columns.id), is_as_seen, before.is_done)
-        .values({name: _parameter("escrow", columns[name]) for name in names})
-    )
+    conditions = [columns.id == _parameter("escrow", columns.id), is_as_seen, before.is_done]
+    if action is Action.RELEASE:
+        # What leaves for the chain at once is for the ordinary way, even if it was asked for only now.
+        wallet = bindparam("provider_wallet", type_=Wallet.__table__.c.id.type)
+        leaves = exists(select(literal_column("1"))).where(
+            Wallet.id == wallet, Wallet.payout_address.is_not(None)
+        )
+        conditions.append(~leaves)
+    values = {name: _parameter("escrow", columns[name]) for name in names}
+    return update(_ESCROWS).where(*conditions).values(values)
 
 
 def _tell(before: Before) -> Any:
