@@ -20,6 +20,7 @@ from tests.support.processes import wait_until
 from webapp.domain.canonical import sign_result
 from webapp.extensions import db, prepare_engine
 from webapp.models import Escrow
+from webapp.models.plain_connection import plain_connection
 from webapp.services.key_ring import KeyRing
 from webapp.services.live.changes import AGAIN, Audience
 from webapp.services.live.hub import Hub
@@ -52,11 +53,9 @@ def other(world: World) -> Iterator[Session]:
 
 
 def say(engine: Engine, statement: str) -> None:
-    """To the one connection that the pool has."""
-    connection = engine.raw_connection()
-    connection.cursor().execute(statement)
-    connection.commit()
-    connection.close()
+    """To the one connection that is used next."""
+    with plain_connection(engine) as connection:
+        connection._driver.execute(statement)
 
 
 def release(world: World, escrow: Escrow, result: dict[str, str]) -> TestResponse:

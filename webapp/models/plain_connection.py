@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import select
 import sqlite3
+import threading
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any
 
 import psycopg
@@ -18,6 +19,7 @@ from psycopg import pq
 from psycopg.adapt import Transformer
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from webapp.models.group_commit import GroupCommit, RefusedError
 from webapp.models.plain_statement import SQLITE, Form, PlainStatement
@@ -29,7 +31,8 @@ _REFUSALS = (
     psycopg.errors.DeadlockDetected,
     sqlite3.IntegrityError,
 )
-MOST_IDLE = 8
+# Statements find their rows by whole keys, so that no value would make for a better plan. Text is sent as UTF-8.
+_SETTINGS = "SET plan_cache_mode = force_generic_plan; SET client_encoding = 'UTF8'"
 _DONE = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 
 
@@ -46,10 +49,16 @@ class PlainConnection:
         self.dialect_name = engine.dialect.name
         self._prepared: dict[Form, bytes] = {}
         if self.dialect_name != SQLITE:
-            driver.autocommit = True
-            # These find their rows by whole keys: no value would make for a better plan.
+            self._prepare()
+
+    def _prepare(self) -> None:
+        self._driver.autocommit = True
+        try:
             with self._worded("SET"):
-                driver.execute("SET plan_cache_mode = force_generic_plan")
+                self._driver.execute(_SETTINGS)
+        except BaseException:
+            self.close()
+            raise
 
     def first(self, statement: PlainStatement, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """The first row of a SELECT, with values as the models' types give them."""
@@ -85,9 +94,11 @@ class PlainConnection:
         """Whether the server has ended it. One that has nothing to answer says nothing, unless it takes its leave."""
         if self.dialect_name == SQLITE:
             return False
+        if self._driver.closed:
+            return True
         waiting = select.poll()
         waiting.register(self._driver.pgconn.socket, select.POLLIN)
-        return bool(self._driver.closed or waiting.poll(0))
+        return bool(waiting.poll(0))
 
     def close(self) -> None:
         """Close it for good."""
@@ -118,65 +129,69 @@ class PlainConnection:
         raise error
 
 
-class _Idle:
-    """The connections of one engine that nobody uses at the moment, the latest one first."""
+class _Kept:
+    """The connections of one engine, at most as many as its pool has. Those that nobody uses: the latest one first."""
 
-    def __init__(self) -> None:
-        self.connections: deque[PlainConnection] = deque()
-        self.turns: GroupCommit[PlainConnection] = GroupCommit()
+    def __init__(self, engine: Engine) -> None:
+        pool: Any = engine.pool
+        self._turns: GroupCommit[PlainConnection] = GroupCommit()
+        self._places = threading.BoundedSemaphore(pool.size() + max(pool._max_overflow, 0))
+        self._patience_seconds = pool.timeout()
+        self._idle: deque[PlainConnection] = deque()
 
-    def take(self) -> PlainConnection | None:
+    @contextmanager
+    def borrowed(self, engine: Engine) -> Iterator[PlainConnection]:
+        if not self._places.acquire(timeout=self._patience_seconds):
+            raise PoolTimeoutError("every connection for plain statements is in use")
+        try:
+            connection = self._take() or PlainConnection(engine, self._turns)
+            try:
+                yield connection
+            except RefusedError:
+                self._idle.append(connection)
+                raise
+            except BaseException:
+                connection.close()  # In what state it is nobody knows.
+                raise
+            self._idle.append(connection)
+        finally:
+            self._places.release()
+
+    def _take(self) -> PlainConnection | None:
         with suppress(IndexError):  # there is none, or somebody was quicker
-            while (connection := self.connections.pop()).has_ended():
+            while (connection := self._idle.pop()).has_ended():
                 connection.close()
             return connection
         return None
 
-    def give(self, connection: PlainConnection) -> None:
-        if len(self.connections) < MOST_IDLE:
-            self.connections.append(connection)
-        else:
-            connection.close()
-
     def close(self) -> None:
         with suppress(IndexError):
             while True:
-                self.connections.pop().close()
+                self._idle.pop().close()
 
 
-_idle: weakref.WeakKeyDictionary[Engine, _Idle] = weakref.WeakKeyDictionary()
+_kept: weakref.WeakKeyDictionary[Engine, _Kept] = weakref.WeakKeyDictionary()
 
 
-@contextmanager
-def plain_connection(engine: Engine) -> Iterator[PlainConnection]:
+def plain_connection(engine: Engine) -> AbstractContextManager[PlainConnection]:
     """Borrow a connection. Hold no other one meanwhile: a new one comes through the engine's pool, which is small.
 
-    Raises OperationalError when the database is away.
+    Raises OperationalError when the database is away, and what the pool raises when there is none for too long.
     """
-    idle = _idle_of(engine)
-    connection = idle.take() or PlainConnection(engine, idle.turns)
-    try:
-        yield connection
-    except RefusedError:
-        idle.give(connection)
-        raise
-    except BaseException:
-        connection.close()  # In what state it is nobody knows.
-        raise
-    idle.give(connection)
+    return _kept_of(engine).borrowed(engine)
 
 
-def _idle_of(engine: Engine) -> _Idle:
-    if engine not in _idle:
-        kept = _idle.setdefault(engine, _Idle())
+def _kept_of(engine: Engine) -> _Kept:
+    if engine not in _kept:
+        kept = _kept.setdefault(engine, _Kept(engine))
         weakref.finalize(engine, kept.close)
-    return _idle[engine]
+    return _kept[engine]
 
 
 @event.listens_for(Engine, "engine_disposed")
 def _dispose(engine: Engine) -> None:
-    if engine in _idle:
-        _idle[engine].close()
+    if engine in _kept:
+        _kept[engine].close()
 
 
 @contextmanager
