@@ -94,7 +94,7 @@ def apply(session: Session, moves: Moves, *, even_if_frozen: bool = False) -> No
     Raises InsufficientFundsError or FrozenWalletError naming the wallet.
     """
     for wallet_id, change in changes_of(moves):
-        _change(session, wallet_id, change, even_if_frozen)
+        change_one(session, wallet_id, change, even_if_frozen=even_if_frozen)
 
 
 def changes_of(moves: Moves) -> list[tuple[int, Change]]:
@@ -135,7 +135,8 @@ def parameters_of(wallet_id: int, change: Change, *, even_if_frozen: bool = Fals
     }
 
 
-def _change(session: Session, wallet_id: int, change: Change, even_if_frozen: bool) -> None:
+def change_one(session: Session, wallet_id: int, change: Change, *, even_if_frozen: bool = False) -> None:
+    """Change one wallet. Raises InsufficientFundsError, FrozenWalletError or NotFoundError naming it."""
     parameters = parameters_of(wallet_id, change, even_if_frozen=even_if_frozen)
     if session.connection().execute(_CHANGE, parameters).rowcount == 1:
         return

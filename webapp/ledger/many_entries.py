@@ -1,7 +1,7 @@
 """Many journal entries at once: each as `journal.post` would write it, and each wallet changed once, by all of them.
 
-The caller holds the wallets' rows and has judged each entry by itself (`balances.apply_to_purses`), in their order. The
-database refuses all of them if it finds otherwise.
+The caller holds the wallets' rows, and has judged each entry that takes from one by itself
+(`balances.apply_to_purses`), in their order. The database refuses all of them if it finds otherwise.
 """
 
 from __future__ import annotations
@@ -13,10 +13,13 @@ from functools import cache
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, Boolean, Connection, Insert, Integer, Update, bindparam, insert, select
+from sqlalchemy import BigInteger, Boolean, Insert, Integer, Update, bindparam, insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from webapp.ledger.balances import change_by, change_of, changes_of, parameters_of
+from webapp.domain.exceptions import DuplicateEntryError
+from webapp.domain.said import said
+from webapp.ledger.balances import change_by, change_of, change_one, changes_of, parameters_of
 from webapp.ledger.journal import Move
 from webapp.models import JournalEntry, Posting
 from webapp.models.many_rows import SQLITE, as_arrays, insert_rows, table_of
@@ -32,17 +35,32 @@ class Entry:
 
     key: str
     kind: str
-    escrow_id: UUID
+    escrow_id: UUID | None
     created_at: datetime
     moves: tuple[Move, ...]
 
 
 def post_all(session: Session, entries: Sequence[Entry]) -> None:
-    """Write all entries inside the caller's unit of work, and change the wallets that they touch."""
+    """Write all entries inside the caller's unit of work, and change the wallets that they touch.
+
+    Raises DuplicateEntryError when one of the keys stands, InsufficientFundsError or FrozenWalletError when a wallet
+    cannot give what it should; the caller's transaction is then to be abandoned.
+    """
     if not entries:
         return
+    for entry in entries:
+        if not any(move.amount for move in entry.moves):
+            raise ValueError(said("the entry {key} moves nothing", key=entry.key))
+    session.flush()  # what waits in the session comes first, as with the session's own statements
+    try:
+        _post(session, entries)
+    except IntegrityError as error:
+        raise DuplicateEntryError(said("one of the entries is in the journal already")) from error
+
+
+def _post(session: Session, entries: Sequence[Entry]) -> None:
     connection = session.connection()
-    _change_wallets(connection, [move for entry in entries for move in entry.moves if move.amount])
+    _change_wallets(session, [move for entry in entries for move in entry.moves if move.amount])
     rows = [
         {"key": each.key, "kind": each.kind, "escrow_id": each.escrow_id, "created_at": each.created_at}
         for each in entries
@@ -61,15 +79,22 @@ def post_all(session: Session, entries: Sequence[Entry]) -> None:
         connection.execute(_entering(), as_arrays("entries", rows) | as_arrays("postings", numbered))
 
 
-def _change_wallets(connection: Connection, moves: Sequence[Move]) -> None:
+def _change_wallets(session: Session, moves: Sequence[Move]) -> None:
+    connection = session.connection()
     changes = changes_of((move.source, move.destination, move.amount) for move in moves)
+    if not changes:
+        return
     rows = [parameters_of(wallet_id, change) for wallet_id, change in changes]
-    if connection.dialect.name == SQLITE:
-        changed = connection.execute(_CHANGE_ONE, rows).rowcount
-    else:
-        changed = connection.execute(_changing(), as_arrays("wallets", rows)).rowcount
-    if changed != len(rows):
-        raise RuntimeError("a wallet has less than was seen when it was locked")
+    with connection.begin_nested() as attempt:
+        if connection.dialect.name == SQLITE:
+            changed = connection.execute(_CHANGE_ONE, rows).rowcount
+        else:
+            changed = connection.execute(_changing(), as_arrays("wallets", rows)).rowcount
+        if changed == len(rows):
+            return
+        attempt.rollback()
+    for wallet_id, change in changes:  # One of them cannot: this finds out which, and why.
+        change_one(session, wallet_id, change)
 
 
 _CHANGE_ONE = change_of()

@@ -25,6 +25,7 @@ from sqlalchemy import (
     cast,
     func,
     insert,
+    inspect,
     literal,
     select,
 )
@@ -46,6 +47,12 @@ def insert_rows(connection: Connection, model: type[Base], rows: Rows) -> None:
         connection.execute(insert(model.__table__), rows)  # type: ignore[arg-type]
     else:
         connection.execute(_insertion(model, tuple(rows[0])), as_arrays("rows", rows))
+
+
+def row_of(instance: Base) -> dict[str, Any]:
+    """The columns of an object that no session has, but for the number that the database gives it."""
+    mapper: Any = inspect(type(instance))
+    return {each.key: getattr(instance, each.key) for each in mapper.column_attrs if each.key != "id"}
 
 
 @cache
