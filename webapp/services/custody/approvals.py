@@ -23,7 +23,8 @@ from webapp.domain.said import said
 from webapp.models import Payout
 from webapp.models.compare_and_set import changes_one_row
 from webapp.services import operator_actions
-from webapp.services.payouts.queue import WAITING, record, return_to_wallet
+from webapp.services.payouts.queue import WAITING, return_to_wallet
+from webapp.services.payouts.trail import record
 from webapp.services.unit_of_work import unit_of_work
 
 # What the record of operators' actions calls an approval.

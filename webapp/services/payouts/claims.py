@@ -70,9 +70,11 @@ def claim_due(session: Session, settings: WalletSettings) -> Claim:
             .limit(settings.max_payouts_per_transaction)
             .with_for_update(skip_locked=True)
         ).all()
+        if not rows:
+            return Claim(token, ())
         # The fee is taken from the outputs or added to them: a transaction can do only one of the two.
         ids = [row.id for row in rows if row.fee_paid_by == rows[0].fee_paid_by]
-        session.execute(
+        claimed = session.scalars(
             update(Payout)
             .where(Payout.id.in_(ids), Payout.status == "queued")
             .values(
@@ -82,17 +84,11 @@ def claim_due(session: Session, settings: WalletSettings) -> Claim:
                 attempts=Payout.attempts + 1,
                 reason="being built into a transaction",
             )
-            .execution_options(synchronize_session=False)
-        )
-    claimed = session.scalars(
-        select(Payout)
-        .where(Payout.claim_token == token, Payout.status == "claimed")
-        .order_by(Payout.id)
-        .execution_options(populate_existing=True)
-    )
-    claim = Claim(token, tuple(claimed))
-    session.commit()  # What follows is slow: no transaction stays open for it.
-    return claim
+            .returning(Payout)
+            .execution_options(synchronize_session=False, populate_existing=True)
+        ).all()
+    # The unit of work has ended: what follows is slow, and no transaction stays open for it.
+    return Claim(token, tuple(sorted(claimed, key=lambda payout: payout.id)))
 
 
 def put_back(

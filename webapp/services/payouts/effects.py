@@ -5,9 +5,10 @@ Every method runs inside the follower's unit of work, after the transaction's ro
 
 from __future__ import annotations
 
-from typing import Protocol
+from collections.abc import Iterable, Sequence
+from typing import Any, Protocol
 
-from sqlalchemy import select
+from sqlalchemy import case, select, update
 from sqlalchemy.orm import Session
 
 from webapp.domain import accounts
@@ -16,11 +17,13 @@ from webapp.domain.failpoints import Step, step
 from webapp.domain.money import ZERO, Amount
 from webapp.domain.said import said
 from webapp.ledger.journal import Move, post
+from webapp.ledger.many_entries import Entry, post_all
 from webapp.models import ChainTransaction, Payout
 from webapp.services.daemon.answers import DecodedTransaction
 from webapp.services.payouts.halts import raise_alert
 from webapp.services.payouts.payments import Payments, find_payments, is_twin
-from webapp.services.payouts.queue import record, return_to_wallet
+from webapp.services.payouts.queue import return_to_wallet
+from webapp.services.payouts.trail import Told, record, record_all
 
 UNDONE = said("the chain has undone its block; the same transaction is sent again")
 TWIN = Payments(is_complete=True, is_partial=False, output_index={}, is_twin=True)
@@ -67,13 +70,10 @@ class PayoutEffects:
 
     def mark(self, transaction: ChainTransaction, status: str, reason: str, is_first: bool) -> None:
         """See `Effects`."""
-        now = utcnow()
-        for payout in self._payouts(transaction):
-            if payout.status != status:
-                payout.status_since = now
-            payout.status, payout.reason = status, reason
-            if is_first:
-                record(self._session, payout, f"payout_{status}", {"txid": transaction.txid})
+        since = case((Payout.status != status, utcnow()), else_=Payout.status_since)
+        rows = self._change_all(transaction, status=status, reason=reason, status_since=since)
+        if is_first:
+            record_all(self._session, _told(rows), f"payout_{status}", {"txid": transaction.txid})
 
     def adopt(self, transaction: ChainTransaction, paid: Payments) -> None:
         """See `Effects`."""
@@ -102,15 +102,13 @@ class PayoutEffects:
 
     def settle(self, transaction: ChainTransaction) -> None:
         """See `Effects`."""
-        now = utcnow()
-        payouts = self._payouts(transaction)
-        detail: dict[str, str | int] = {"txid": transaction.txid, "confirmations": transaction.confirmations}
-        for payout in payouts:
+        rows = self._change_all(transaction, status="confirmed", status_since=utcnow(), reason="final")
+        if rows:
             with step(Step.TRANSACTION_SETTLE):
-                self._settle(payout)
-            payout.status, payout.status_since, payout.reason = "confirmed", now, "final"
-            record(self._session, payout, "payout_confirmed", detail)
-        self._write_off_dust(transaction, payouts)
+                post_all(self._session, [_settlement_entry(row) for row in rows])
+        detail: dict[str, str | int] = {"txid": transaction.txid, "confirmations": transaction.confirmations}
+        record_all(self._session, _told(rows), "payout_confirmed", detail)
+        self._write_off_dust(transaction, rows)
         if transaction.amount:
             key = f"transaction:{transaction.id}:elsewhere{_round(transaction.times_undone)}"
             post(self._session, key, "foreign_payment", [_elsewhere(transaction)])
@@ -126,7 +124,7 @@ class PayoutEffects:
         if part or payout.fee:
             post(self._session, f"payout:{payout.id}:accept:{transaction.id}", "payout_accept", moves)
         transaction.amount -= part
-        self._settle(payout)
+        post_all(self._session, [_settlement_entry(payout)])
 
     def unsettle(self, transaction: ChainTransaction) -> None:
         """See `Effects`: what the network had taken is in flight again."""
@@ -146,11 +144,7 @@ class PayoutEffects:
             key = f"transaction:{transaction.id}:elsewhere_undo:{transaction.times_undone}"
             post(self._session, key, "foreign_payment", [_elsewhere(transaction).reversed()])
 
-    def _settle(self, payout: Payout) -> None:
-        key = f"payout:{payout.id}:settle{_round(payout.times_undone)}"
-        post(self._session, key, "payout_settle", _settlement(payout))
-
-    def _write_off_dust(self, transaction: ChainTransaction, payouts: list[Payout]) -> None:
+    def _write_off_dust(self, transaction: ChainTransaction, payouts: Sequence[Any]) -> None:
         moves = _dust(transaction, payouts)
         if moves:
             key = f"transaction:{transaction.id}:dust{_round(transaction.times_undone)}"
@@ -162,6 +156,19 @@ class PayoutEffects:
         if reserved and payouts[0].fee_paid_by == "fund":
             move = Move(accounts.PAYOUTS_IN_FLIGHT, accounts.FUND, reserved)
             post(self._session, f"transaction:{transaction.id}:fee_return", "fee_return", [move])
+
+    def _change_all(self, transaction: ChainTransaction, **values: Any) -> Sequence[Any]:
+        """Change all of its payouts by one statement; their rows afterwards, in the order of their ids. Objects that
+        the session has are not told.
+        """
+        statement = update(Payout).where(Payout.transaction_id == transaction.id).values(**values)
+        columns = (
+            Payout.id, Payout.escrow_id, Payout.gross, Payout.fee, Payout.net, Payout.times_undone,
+        )  # fmt: skip
+        rows = self._session.execute(
+            statement.returning(*columns).execution_options(synchronize_session=False)
+        )
+        return sorted(rows, key=lambda row: row.id)
 
     def _payouts(self, transaction: ChainTransaction) -> list[Payout]:
         statement = select(Payout).where(Payout.transaction_id == transaction.id).order_by(Payout.id)
@@ -206,7 +213,17 @@ class UpkeepEffects:
             post(self._session, key, "cold_sweep", [move])
 
 
-def _settlement(payout: Payout) -> list[Move]:
+def _told(rows: Iterable[Any]) -> list[Told]:
+    return [Told(row.id, row.escrow_id, row.gross) for row in rows]
+
+
+def _settlement_entry(payout: Any) -> Entry:
+    """The payout, or its row: what the network has taken of it."""
+    key = f"payout:{payout.id}:settle{_round(payout.times_undone)}"
+    return Entry(key, "payout_settle", None, utcnow(), tuple(_settlement(payout)))
+
+
+def _settlement(payout: Any) -> list[Move]:
     assert payout.net is not None and payout.fee is not None, said("a signed payout has both")
     return [
         Move(accounts.PAYOUTS_IN_FLIGHT, accounts.CHAIN, payout.net),
@@ -214,7 +231,7 @@ def _settlement(payout: Payout) -> list[Move]:
     ]
 
 
-def _dust(transaction: ChainTransaction, payouts: list[Payout]) -> list[Move]:
+def _dust(transaction: ChainTransaction, payouts: Iterable[Any]) -> list[Move]:
     """What the miners got beyond what the payouts bear is nobody's: change too small for an output of its own.
 
     The other way round, daemons that raise such change at the first payee's cost bring some of the fee back.

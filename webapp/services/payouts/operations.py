@@ -37,6 +37,7 @@ from webapp.services.payouts.fee_bump import FeeBump
 from webapp.services.payouts.follower import TransactionFollower
 from webapp.services.payouts.foreign_evidence import Evidence
 from webapp.services.payouts.foreign_payments import ForeignPayments
+from webapp.services.payouts.trail import record
 from webapp.services.unit_of_work import unit_of_work
 
 _PRIVATE = ("reason", "address")
@@ -266,7 +267,7 @@ class PayoutOperations:
         # Both sides of the escrow read its timeline: why an operator looks at a payee, and where that one is paid, is
         # not the other side's business.
         texts = {name: str(value) for name, value in detail.items() if name not in _PRIVATE}
-        queue.record(self._session, payout, event, texts, self._actor)
+        record(self._session, payout, event, texts, self._actor)
 
 
 def _read(found: Evidence) -> dict[str, Any]:

@@ -7,7 +7,6 @@ settlement (or a return by a reversing entry) takes it out of there. Limits are 
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import and_, case, null, update
@@ -29,6 +28,7 @@ from webapp.models.compare_and_set import changes_one_row
 from webapp.services import audit_trail
 from webapp.services.custody import limits
 from webapp.services.custody.limits import WithdrawalLimitError
+from webapp.services.payouts.trail import record
 from webapp.services.unit_of_work import unit_of_work
 
 WAITING = said("waiting for the next batch")
@@ -234,20 +234,3 @@ def return_to_wallet(session: Session, payout: Payout, reason: str) -> None:
     move = Move(accounts.PAYOUTS_IN_FLIGHT, source, payout.gross)
     post(session, f"payout:{payout.id}:return", "payout_return", [move], even_if_frozen=True)
     record(session, payout, "payout_failed", {"reason": NOT_SENT})
-
-
-def record(
-    session: Session, payout: Payout, kind: str, detail: Mapping[str, str | int], actor: Actor = WORKER
-) -> None:
-    """Put an event of the payout on the timeline of the escrow that caused it, if one did."""
-    if payout.escrow_id is None:
-        return
-    audit_trail.lock(session, payout.escrow_id)
-    audit_trail.append(
-        session,
-        payout.escrow_id,
-        kind,
-        actor.name,
-        amount=payout.gross,
-        detail={"payout_id": str(payout.id), **detail},
-    )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Sequence
+from functools import cache
+from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Update, bindparam, select, update
 from sqlalchemy.orm import Session
 
 from webapp.domain import accounts
@@ -15,11 +17,14 @@ from webapp.domain.said import said
 from webapp.ledger import pooled
 from webapp.ledger.journal import Move, post
 from webapp.models import ChainTransaction, Payout
+from webapp.models.many_rows import SQLITE, among, as_arrays, table_of
 from webapp.services.payouts.batching import is_not_frozen
-from webapp.services.payouts.builder import Batch
-from webapp.services.payouts.queue import record
+from webapp.services.payouts.builder import Batch, Share
+from webapp.services.payouts.trail import Told, record_all
 from webapp.services.payouts.transactions import store
 from webapp.services.unit_of_work import unit_of_work
+
+_PAYOUTS: Any = Payout.__table__
 
 
 class ClaimLostError(TransactionError):
@@ -45,50 +50,91 @@ def store_batch(session: Session, batch: Batch, claim_token: str) -> ChainTransa
 
     Raises ClaimLostError, FundTooPoorError or InputsTakenError; nothing is stored then.
     """
-    shares = {share.payout.id: share for share in batch.shares}
+    payouts = [share.payout for share in batch.shares]
     with unit_of_work(session):
         transaction = store(session, batch.signed, "payouts")
-        claimed = _lock_claimed(session, shares, claim_token)
-        for payout in claimed:
-            share = shares[payout.id]
-            payout.status, payout.status_since = "signed", utcnow()
-            payout.reason = said("signed; about to be sent")
-            payout.transaction_id, payout.output_index = transaction.id, share.output_index
-            payout.fee, payout.net = share.fee, share.net
-            payout.claim_token = payout.claimed_until = None
-        session.flush()
-        _reserve_fee(session, transaction, claimed)
-        for payout in claimed:
-            detail = {"txid": transaction.txid, "fee": str(payout.fee), "net": str(payout.net)}
-            record(session, payout, "payout_signed", detail)
+        _lock_claimed(session, [payout.id for payout in payouts], claim_token)
+        _share_out(session, transaction, batch.shares)
+        _reserve_fee(session, transaction, payouts)
+        told = [
+            Told(each.payout.id, each.payout.escrow_id, each.payout.gross, _shown(each))
+            for each in batch.shares
+        ]
+        record_all(session, told, "payout_signed", {"txid": transaction.txid})
     return transaction
 
 
-def _lock_claimed(session: Session, ids: Collection[uuid.UUID], claim_token: str) -> Sequence[Payout]:
-    """Their rows, which nobody else changes from here on. Raises ClaimLostError unless all are claimed still.
+def _lock_claimed(session: Session, ids: Collection[uuid.UUID], claim_token: str) -> None:
+    """Hold their rows, which nobody else changes from here on. Raises ClaimLostError unless all are claimed still.
 
     A wallet that was frozen meanwhile, because the chain took back what its owner is spending here, has no claim left.
     """
-    claimed = session.scalars(
-        select(Payout)
+    held = session.execute(
+        select(Payout.id)
         .where(
-            Payout.id.in_(ids),
+            among(session.connection(), Payout.id, ids),
             Payout.status == "claimed",
             Payout.claim_token == claim_token,
             is_not_frozen(),
         )
         .order_by(Payout.id)
         .with_for_update(of=Payout)
-        .execution_options(populate_existing=True)
     ).all()
-    if len(claimed) < len(ids):
+    if len(held) < len(ids):
         raise ClaimLostError(
             said(
                 "{value} payouts are not claimed by this worker any more, or frozen",
-                value=len(ids) - len(claimed),
+                value=len(ids) - len(held),
             )
         )
-    return claimed
+
+
+def _share_out(session: Session, transaction: ChainTransaction, shares: Sequence[Share]) -> None:
+    """Let each payout know what it gets of the transaction. The objects that the session has are not told."""
+    rows = [
+        {"row_id": each.payout.id, "row_index": each.output_index, "row_fee": each.fee, "row_net": each.net}
+        for each in shares
+    ]
+    same = {"now": utcnow(), "carrier": transaction.id}
+    connection = session.connection()
+    if connection.dialect.name == SQLITE:
+        connection.execute(_sharing(SQLITE), [row | same for row in rows])
+    else:
+        connection.execute(_sharing(""), as_arrays("shares", rows) | same)
+
+
+@cache
+def _sharing(dialect: str) -> Update:
+    """Of one payout by parameters, or of all that are sent."""
+    columns = _PAYOUTS.c
+    kinds = {
+        "row_id": columns.id.type,
+        "row_index": columns.output_index.type,
+        "row_fee": columns.fee.type,
+        "row_net": columns.net.type,
+    }
+    share: Any = {name: bindparam(name, type_=kind) for name, kind in kinds.items()}
+    if dialect != SQLITE:
+        share = table_of("shares", kinds).c
+    return (
+        update(_PAYOUTS)
+        .where(columns.id == share["row_id"])
+        .values(
+            status="signed",
+            status_since=bindparam("now", type_=columns.status_since.type),
+            reason=said("signed; about to be sent"),
+            transaction_id=bindparam("carrier", type_=columns.transaction_id.type),
+            output_index=share["row_index"],
+            fee=share["row_fee"],
+            net=share["row_net"],
+            claim_token=None,
+            claimed_until=None,
+        )
+    )
+
+
+def _shown(share: Share) -> dict[str, str]:
+    return {"fee": str(share.fee), "net": str(share.net)}
 
 
 def _reserve_fee(session: Session, transaction: ChainTransaction, payouts: Sequence[Payout]) -> None:
