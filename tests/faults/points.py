@@ -9,7 +9,6 @@ from tests.faults import situations
 from tests.faults.situations import Situation
 from tests.support.instances import Sections
 from webapp.domain.failpoints import Step
-from webapp.services.deposits.sightings import CHUNK
 
 # What other scenarios paid for their transactions makes the daemon's estimate rise: never above these.
 _MERGES: Sections = {"wallet": {"merge_above_coins": 2, "merge_inputs": 3, "fee_rate_per_kb": "0.1"}}
@@ -101,7 +100,7 @@ VARIANTS = (
         "last of many deposits",
         Situation(situations.many_deposits),
         ("deposits.credit:after",),
-        visit=CHUNK + 5,
+        visit=2,
     ),
     Variant(
         "back in the mempool",

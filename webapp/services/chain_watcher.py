@@ -17,16 +17,15 @@ from sqlalchemy.orm import Session
 from webapp.config import Settings
 from webapp.domain.exceptions import WalletIntegrationError
 from webapp.domain.failpoints import Step, step
-from webapp.domain.money import Amount
 from webapp.domain.said import said
 from webapp.models import Deposit
 from webapp.services import chain_cursor
 from webapp.services.chain_cursor import NewerReadingError, Reading
-from webapp.services.daemon.answers import Tip
+from webapp.services.daemon.answers import OutPoint, Tip
 from webapp.services.daemon.wallet import DaemonWallet
-from webapp.services.deposits import credits as deposit_credits
-from webapp.services.deposits import depth, losses, sightings, twins
+from webapp.services.deposits import depth, losses, sightings
 from webapp.services.deposits.depth import BlockTotals
+from webapp.services.deposits.intake import Intake, Known
 from webapp.services.deposits.sightings import CHUNK, Sighting
 from webapp.services.escrow_funding import lock_escrows
 from webapp.services.unit_of_work import unit_of_work
@@ -48,10 +47,10 @@ class ChainWatcher:
 
     def __init__(self, session: Session, settings: Settings, daemon: DaemonWallet) -> None:
         self._session = session
-        self._all_settings = settings
         self._settings = settings.wallet
         self._watch_depth = max(chain_cursor.WATCH_DEPTH, 2 * depth.greatest_depth(settings.wallet))
         self._daemon = daemon
+        self._intake = Intake(session, settings)
         self._reading = Reading(0, "", "", 0)
 
     def run(self) -> None:
@@ -94,39 +93,16 @@ class ChainWatcher:
     def _apply_chunk(self, seen: Sequence[Sighting], tip: Tip, totals: BlockTotals) -> None:
         """Record a chunk of sightings; what did not change costs no write."""
         known = self._known({sighting.txid for sighting in seen})
-        news = [
-            each for each in seen if not self._is_as_known(known.get((each.txid, each.vout)), each, totals)
-        ]
+        news = [each for each in seen if not self._is_as_known(known.get(each.point), each, totals)]
         self._session.commit()
         if not news:
             return
-        # Escrows are taken before wallets, and both in id order everywhere, so that nobody waits for each other.
+        # What was undone comes before what takes its place.
         news.sort(key=lambda each: (each.owner.wallet_id or 0, each.confirmations > 0, each.txid, each.vout))
         with step(Step.DEPOSITS_RECORD), unit_of_work(self._session):
             chain_cursor.require_newest(self._session, self._reading)
             lock_escrows(self._session, (each.owner.escrow_id for each in news))
-            for sighting in news:
-                deposit = known.get((sighting.txid, sighting.vout)) or _new_deposit(self._session, sighting)
-                self._session.refresh(deposit, with_for_update=True)
-                _update_depth(deposit, sighting, tip)
-                self._judge(deposit, sighting, totals)
-
-    def _judge(self, deposit: Deposit, sighting: Sighting, totals: BlockTotals) -> None:
-        if deposit.status == "credited":
-            if sighting.confirmations <= 0:
-                with step(Step.DEPOSITS_TAKE_BACK):
-                    deposit_credits.take_back(self._session, deposit)
-        elif self._is_deep_enough(sighting, totals):
-            with step(Step.DEPOSITS_CREDIT):
-                losses.take_over(self._session, deposit, sighting.conflicts)
-                twins.inherit(self._session, deposit, sighting.conflicts)
-                deposit_credits.credit(self._session, deposit, self._all_settings)
-
-    def _is_deep_enough(self, seen: Sighting, totals: BlockTotals) -> bool:
-        if seen.is_immature or seen.block_hash is None:
-            return False
-        together = Amount(totals[seen.owner.wallet_id, seen.block_hash])
-        return seen.confirmations >= depth.required_confirmations(self._settings, together)
+            self._intake.take_in(news, known, tip, totals)
 
     def _is_as_known(self, deposit: Deposit | None, seen: Sighting, totals: BlockTotals) -> bool:
         """Whether there is nothing to write: a credited deposit stays where it is, another one waits at this depth."""
@@ -134,14 +110,14 @@ class ChainWatcher:
             return False
         if deposit.status == "credited":
             return seen.confirmations > 0
-        return deposit.confirmations == seen.confirmations and not self._is_deep_enough(seen, totals)
+        return deposit.confirmations == seen.confirmations and not self._intake.is_due(deposit, seen, totals)
 
     def _ask_for_unlisted(self, listed: Iterable[Sighting], tip: Tip, *, is_reorg: bool) -> None:
         """Ask for deposits that the listing may leave out: those that wait longer, and the undone after a reorg."""
-        seen = {(sighting.txid, sighting.vout) for sighting in listed}
+        seen = {sighting.point for sighting in listed}
         waiting = self._deposits(Deposit.status.in_(("seen", "reversed")), Deposit.block_height.is_not(None))
         undone = self._undone(tip) if is_reorg else []
-        missed = [each for each in waiting + undone if (each.txid, each.vout) not in seen]
+        missed = [each for each in waiting + undone if OutPoint(each.txid, each.vout) not in seen]
         for start in range(0, len(missed), CHUNK):
             found = self._look_up(missed[start : start + CHUNK])
             totals = depth.stored_totals(
@@ -176,28 +152,8 @@ class ChainWatcher:
     def _has_left_the_chain(self, block_hash: str) -> bool:
         return bool(block_hash and self._daemon.blocks_off_the_chain([block_hash]))
 
-    def _known(self, txids: set[str]) -> dict[tuple[str, int], Deposit]:
+    def _known(self, txids: set[str]) -> Known:
         rows = self._session.scalars(
             select(Deposit).where(Deposit.txid.in_(txids)).execution_options(populate_existing=True)
         )
-        return {(row.txid, row.vout): row for row in rows}
-
-
-def _new_deposit(session: Session, seen: Sighting) -> Deposit:
-    deposit = Deposit(
-        wallet_id=seen.owner.wallet_id,
-        escrow_id=seen.owner.escrow_id,
-        address=seen.address,
-        txid=seen.txid,
-        vout=seen.vout,
-        amount=seen.amount,
-        first_seen_at=twins.first_seen(session, seen),
-    )
-    session.add(deposit)
-    session.flush()
-    return deposit
-
-
-def _update_depth(deposit: Deposit, seen: Sighting, tip: Tip) -> None:
-    deposit.confirmations, deposit.block_hash = seen.confirmations, seen.block_hash
-    deposit.block_height = tip.height - seen.confirmations + 1 if seen.confirmations > 0 else None
+        return {OutPoint(row.txid, row.vout): row for row in rows}

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+
 import structlog
+from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
@@ -10,9 +13,10 @@ from webapp.domain import accounts
 from webapp.domain.clock import utcnow
 from webapp.domain.money import ZERO, Amount
 from webapp.ledger.journal import Move, post
+from webapp.ledger.many_entries import Entry, post_all
 from webapp.models import Deposit, Wallet
 from webapp.services import escrow_funding
-from webapp.services.escrow_funding import Claim, EscrowFunding
+from webapp.services.escrow_funding import EscrowFunding
 from webapp.services.payouts.halts import raise_alert
 
 log = structlog.get_logger(__name__)
@@ -24,26 +28,55 @@ def credit(session: Session, deposit: Deposit, settings: Settings) -> None:
     A deposit at an escrow's address pays for the escrow, and what that does not take goes to the payer. One without a
     wallet comes back from cold storage.
     """
-    deposit.credit_round += 1
-    if deposit.wallet_id is None:
-        deposit.disposition = "refill"
-        _post_credit(session, deposit, [Move(accounts.CHAIN, accounts.COLD, deposit.amount)])
+    if deposit.escrow_id is None:
+        credit_all(session, [deposit])
         return
+    deposit.credit_round += 1
     funding = EscrowFunding(session, settings)
-    claim = funding.claim(deposit) if deposit.escrow_id else Claim(ZERO, ZERO)
-    rest = deposit.amount - deposit.shortfall - claim.held
-    moves = [
-        Move(accounts.CHAIN, accounts.LOSSES, deposit.shortfall),
-        Move(accounts.CHAIN, accounts.held(deposit.wallet_id), claim.held),
-        Move(accounts.CHAIN, accounts.available(deposit.wallet_id), rest),
-    ]
-    _post_credit(session, deposit, moves)
-    if deposit.escrow_id:
-        funding.send_home(deposit.escrow_id, claim.surplus)
+    claim = funding.claim(deposit)
+    post_all(session, [_credit_entry(deposit, claim.held)])
+    _mark_credited(deposit)
+    funding.send_home(deposit.escrow_id, claim.surplus)
 
 
-def _post_credit(session: Session, deposit: Deposit, moves: list[Move]) -> None:
-    post(session, _key(deposit, "credit"), "deposit_credit", moves, escrow_id=deposit.escrow_id)
+def credit_all(session: Session, deposits: Sequence[Deposit]) -> None:
+    """`credit` for many that came to no escrow's address, in a fixed number of statements.
+
+    The caller holds their wallets (`lock_wallets`).
+    """
+    for deposit in deposits:
+        deposit.credit_round += 1
+        if deposit.wallet_id is None:
+            deposit.disposition = "refill"
+    entries = [_credit_entry(deposit, ZERO) for deposit in deposits]
+    for deposit in deposits:
+        _mark_credited(deposit)
+    post_all(session, entries)
+
+
+def lock_wallets(session: Session, deposits: Iterable[Deposit]) -> None:
+    """Wait for their wallets, in id order, which is how everybody takes them."""
+    wallet_ids = {deposit.wallet_id for deposit in deposits if deposit.wallet_id is not None}
+    if not wallet_ids:
+        return
+    statement = select(Wallet.id).where(Wallet.id.in_(wallet_ids)).order_by(Wallet.id)
+    session.execute(statement.with_for_update(key_share=True))
+
+
+def _credit_entry(deposit: Deposit, held: Amount) -> Entry:
+    if deposit.wallet_id is None:
+        moves = [Move(accounts.CHAIN, accounts.COLD, deposit.amount)]
+    else:
+        rest = deposit.amount - deposit.shortfall - held
+        moves = [
+            Move(accounts.CHAIN, accounts.LOSSES, deposit.shortfall),
+            Move(accounts.CHAIN, accounts.held(deposit.wallet_id), held),
+            Move(accounts.CHAIN, accounts.available(deposit.wallet_id), rest),
+        ]
+    return Entry(_key(deposit, "credit"), "deposit_credit", deposit.escrow_id, utcnow(), tuple(moves))
+
+
+def _mark_credited(deposit: Deposit) -> None:
     deposit.status, deposit.credited_at, deposit.shortfall = "credited", utcnow(), ZERO
 
 

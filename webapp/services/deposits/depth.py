@@ -34,6 +34,14 @@ def greatest_depth(settings: WalletSettings) -> int:
     return max(settings.confirmations_required, *steps, 0)
 
 
+def is_deep_enough(settings: WalletSettings, seen: Sighting, totals: BlockTotals) -> bool:
+    """Whether it lies as deep as all that its wallet receives in its block must."""
+    if seen.is_immature or seen.block_hash is None:
+        return False
+    together = Amount(totals[seen.owner.wallet_id, seen.block_hash])
+    return seen.confirmations >= required_confirmations(settings, together)
+
+
 def longer_waits(settings: WalletSettings) -> list[ConfirmationStep]:
     """The steps that make a deposit wait longer, the smallest amount first."""
     waits: list[ConfirmationStep] = []

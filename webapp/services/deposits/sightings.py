@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from webapp.domain.money import Amount
 from webapp.models import Deposit, DepositAddress
-from webapp.services.daemon.answers import ChainEntry
+from webapp.services.daemon.answers import ChainEntry, OutPoint
 
 CHUNK = 200
 # A block reward whose block was undone: nothing that can be waited for, unless the block itself comes back.
@@ -45,6 +45,11 @@ class Sighting:
     is_immature: bool
     conflicts: tuple[str, ...]
     seen_at: datetime
+
+    @property
+    def point(self) -> OutPoint:
+        """The output."""
+        return OutPoint(self.txid, self.vout)
 
 
 def of_entries(session: Session, entries: Iterable[ChainEntry]) -> list[Sighting]:
