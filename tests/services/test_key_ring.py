@@ -9,14 +9,14 @@ from typing import TypeVar
 import pytest
 import sqlalchemy.orm
 import time_machine
-from sqlalchemy import event, select, update
+from sqlalchemy import delete, event, select, update
 from sqlalchemy.orm import Session
 
 from tests.support.people import Pair, make_key, make_node, make_pair, make_person
 from webapp.domain.clock import utcnow
 from webapp.domain.money import Amount
 from webapp.domain.roles import Scope
-from webapp.models import KeyEpoch, Node, SigningKey, User, Wallet
+from webapp.models import KeyChange, KeyEpoch, Node, SigningKey, User, Wallet
 from webapp.services import epoch_cache
 from webapp.services.container import Services
 from webapp.services.database import Session as ConfiguredSession
@@ -240,6 +240,31 @@ def test_an_answer_that_was_long_on_its_way_takes_nothing_back(
     finally:
         event.remove(engine, "after_cursor_execute", while_the_answer_is_on_its_way)
     assert late
+    assert not process.knows(pair.key.key_id)
+
+
+def test_a_change_of_one_wallets_keys_leaves_what_is_known_of_the_others(
+    session: Session, services: Services, pair: Pair, process: Process
+) -> None:
+    other = make_key(session, services, pair.payer)
+    for key in (pair.key.key_id, other.key_id):
+        assert process.knows(key)
+    change(session, ENDS["revoked"](other.key_id))
+    make_key(session, services, pair.payer)
+    process.clock.seconds += 1
+    asked = process.statements
+    assert process.knows(pair.key.key_id)
+    assert process.statements == asked + 2, "how many changes there were, and whose"
+    assert not process.knows(other.key_id)
+
+
+def test_whoever_was_not_told_of_every_change_forgets_all_keys(
+    session: Session, services: Services, pair: Pair, process: Process
+) -> None:
+    assert process.knows(pair.key.key_id)
+    change(session, ENDS["revoked"](pair.key.key_id))
+    change(session, delete(KeyChange))
+    process.clock.seconds += 1
     assert not process.knows(pair.key.key_id)
 
 

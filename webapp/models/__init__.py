@@ -26,7 +26,7 @@ from webapp.models.reserves import (
     UnexplainedCoin,
 )
 from webapp.models.second_factors import RecoveryCode, SecondFactor
-from webapp.models.signing_keys import KeyEpoch, RequestNonce, SigningKey
+from webapp.models.signing_keys import KeyChange, KeyEpoch, RequestNonce, SigningKey
 from webapp.models.users import User, UserSession
 from webapp.models.wallets import DepositAddress, Wallet
 
@@ -57,6 +57,7 @@ __all__ = [
     "FundRuleChange",
     "IdempotencyKey",
     "JournalEntry",
+    "KeyChange",
     "KeyEpoch",
     "Mailbox",
     "Node",

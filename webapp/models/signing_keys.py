@@ -75,3 +75,12 @@ class KeyEpoch(Base):
 
     id: Mapped[int] = mapped_column(SmallInteger, primary_key=True, autoincrement=False)
     number: Mapped[int] = mapped_column(BigInteger)
+
+
+class KeyChange(Base):
+    """Whose keys the change of this number was about. The latest ones are kept; the numbers have no gaps."""
+
+    __tablename__ = "key_changes"
+
+    number: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    wallet_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)

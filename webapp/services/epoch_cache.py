@@ -1,24 +1,24 @@
 """What was read from the database and is kept in the process, as long as nothing has changed that it depends on.
 
-The database counts the changes (`models.KeyEpoch`). A cache asks for the count from time to time, and what was read
-under an older count than the present one no longer counts. It is asked for at most every `ask_every` seconds, and what
-was not confirmed within `TRUSTED_SECONDS` is not used: a change is seen everywhere within a second, whatever happens.
+The database counts the changes (`models.KeyEpoch`) and says whose they are (`models.KeyChange`). A cache asks from
+time to time, and forgets what was read of these. It asks at most every `ask_every` seconds, and what was not confirmed
+within `TRUSTED_SECONDS` is not used: a change is seen everywhere within a second, whatever happens.
 """
 
 from __future__ import annotations
 
 import threading
 import time
-from collections import OrderedDict
+from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from math import inf
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, bindparam, select
 from sqlalchemy.orm import Session
 
-from webapp.models import KeyEpoch
+from webapp.models import KeyChange, KeyEpoch
 
 ASK_EVERY_SECONDS = 0.5
 # While one request asks, and its answer takes its time, the others go on for so long.
@@ -26,6 +26,9 @@ TRUSTED_SECONDS = 0.9
 MAX_KEPT = 10_000
 
 _EPOCH: Select[int] = select(KeyEpoch.number)
+_CHANGES = select(KeyChange.number, KeyChange.wallet_id).where(
+    KeyChange.number > bindparam("known"), KeyChange.number <= bindparam("epoch")
+)
 
 Value = TypeVar("Value")
 
@@ -33,6 +36,7 @@ Value = TypeVar("Value")
 @dataclass(frozen=True, slots=True)
 class _Entry:
     value: Any
+    wallet_id: int
     epoch: int
 
 
@@ -46,48 +50,74 @@ class EpochCache:
         self._clock = clock
         self._lock = threading.Lock()
         self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
+        self._names: defaultdict[int, set[Hashable]] = defaultdict(set)
         self._epoch = -1
         self._asked_at = -inf
         self._is_asking = False
 
-    def get(self, session: Session, name: Hashable, read: Callable[[], Value | None]) -> Value | None:
-        """The value under this name: the kept one, or what `read` finds by this session. None is not kept."""
-        epoch = self._present_epoch(session)
+    def get(
+        self, session: Session, name: Hashable, read: Callable[[], tuple[int, Value] | None]
+    ) -> Value | None:
+        """The value under this name: the kept one, or what `read` finds by this session, with the wallet that it is of.
+
+        What is not found is not kept.
+        """
+        self._catch_up(session)
         with self._lock:
             entry = self._entries.get(name)
-            if entry is not None and entry.epoch == epoch:
+            if entry is not None:
                 self._entries.move_to_end(name)
                 return cast(Value, entry.value)
-        # Before the value, and by the same session: a change in between leaves the entry with a number that is gone.
-        before = session.execute(_EPOCH).scalar_one()
-        value = read()
-        if value is not None:
-            self._keep(name, _Entry(value, before))
-        return value
+        # Before the value, and by the same session: of a change in between it will be told.
+        epoch = session.execute(_EPOCH).scalar_one()
+        found = read()
+        if found is None:
+            return None
+        self._keep(name, _Entry(found[1], found[0], epoch))
+        return found[1]
 
-    def _present_epoch(self, session: Session) -> int:
+    def _catch_up(self, session: Session) -> None:
+        """Forget what has changed, unless that was done a moment ago."""
         now = self._clock()
         with self._lock:
-            age = now - self._asked_at
+            age, known = now - self._asked_at, self._epoch
             if age < (TRUSTED_SECONDS if self._is_asking else self._ask_every):
-                return self._epoch
+                return
             self._is_asking = True
         try:
             epoch = session.execute(_EPOCH).scalar_one()
+            changes = (
+                session.execute(_CHANGES, {"known": known, "epoch": epoch}).all()
+                if epoch > known >= 0
+                else []
+            )
         finally:
             self._is_asking = False
         with self._lock:
             # Of two answers the one that was asked for last is right, not the one that came last.
-            if now >= self._asked_at:
-                self._asked_at = now
-                if epoch != self._epoch:
-                    self._entries.clear()
-                    self._epoch = epoch
-            return self._epoch
+            if now < self._asked_at:
+                return
+            self._asked_at = now
+            if known != self._epoch or len({number for number, _ in changes}) != epoch - known:
+                self._entries.clear()  # somebody else was told of others, or they are told of no more
+                self._names.clear()
+            for _, wallet_id in changes:
+                for name in self._names.pop(wallet_id, ()):
+                    self._entries.pop(name, None)
+            self._epoch = epoch
 
     def _keep(self, name: Hashable, entry: _Entry) -> None:
         with self._lock:
+            if entry.epoch < self._epoch:
+                return  # what has changed since it was read is not told again
             self._entries[name] = entry
             self._entries.move_to_end(name)
+            self._names[entry.wallet_id].add(name)
             if len(self._entries) > MAX_KEPT:
-                self._entries.popitem(last=False)
+                self._forget(*self._entries.popitem(last=False))
+
+    def _forget(self, name: Hashable, entry: _Entry) -> None:
+        names = self._names[entry.wallet_id]
+        names.discard(name)
+        if not names:
+            del self._names[entry.wallet_id]

@@ -70,7 +70,7 @@ class KeyRing:
         known = self._kept.get(session, name, lambda: self._read_signers(session, wallet_id, node_id))
         return tuple(signer for signer in known or () if _is_running(signer))
 
-    def _read_key(self, session: Session, key_id: str) -> KnownKey | None:
+    def _read_key(self, session: Session, key_id: str) -> tuple[int, KnownKey] | None:
         found = SigningKeys(session, self._box).find_usable(key_id)
         if found is None:
             return None
@@ -81,13 +81,14 @@ class KeyRing:
             else key
         )
         has_limit = key.spend_limit is not None or first.spend_limit is not None
-        return KnownKey(actor_of(key), secret, key.id, has_limit, key.expires_at)
+        return key.wallet_id, KnownKey(actor_of(key), secret, key.id, has_limit, key.expires_at)
 
     def _read_signers(
         self, session: Session, wallet_id: int, node_id: str | None
-    ) -> tuple[ProviderSecret, ...]:
+    ) -> tuple[int, tuple[ProviderSecret, ...]]:
         usable = NodeAuthService(session, self._box).usable_secrets(wallet_id, node_id)
-        return tuple(ProviderSecret(key.id, key.node_id, secret, key.expires_at) for key, secret in usable)
+        secrets = (ProviderSecret(key.id, key.node_id, secret, key.expires_at) for key, secret in usable)
+        return wallet_id, tuple(secrets)
 
 
 def _is_running(key: KnownKey | ProviderSecret) -> bool:
