@@ -43,23 +43,25 @@ class Totals:
 
 
 def totals(session: Session, account: str) -> Totals:
-    """The account's totals, from one snapshot."""
+    """The account's totals at one moment.
+
+    The checkpoint is read first: what it has is final, so another one that is folded meanwhile changes nothing, and the
+    database is told from which posting on it has to look.
+    """
     checkpoint = AccountCheckpoint
-    start = select(checkpoint.last_posting_id).where(checkpoint.account == account).scalar_subquery()
-    after = func.coalesce(start, 0)
     row = session.execute(
+        select(checkpoint.total_in, checkpoint.total_out, checkpoint.last_posting_id).where(
+            checkpoint.account == account
+        )
+    ).first()
+    total_in, total_out, after = row or (0, 0, 0)
+    came_in, went_out = session.execute(
         select(
-            func.coalesce(
-                select(checkpoint.total_in).where(checkpoint.account == account).scalar_subquery(), 0
-            ),
-            func.coalesce(
-                select(checkpoint.total_out).where(checkpoint.account == account).scalar_subquery(), 0
-            ),
             _sum_where(Posting.destination == account, Posting.id > after),
             _sum_where(Posting.source == account, Posting.id > after),
         )
     ).one()
-    return Totals(int(row[0]) + int(row[2]), int(row[1]) + int(row[3]))
+    return Totals(int(total_in) + int(came_in), int(total_out) + int(went_out))
 
 
 def balance(session: Session, account: str) -> int:

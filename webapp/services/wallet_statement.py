@@ -10,7 +10,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import (
@@ -29,17 +29,20 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 
 from webapp.domain import accounts
-from webapp.domain.clock import first_moment_after, first_moment_of
+from webapp.domain.clock import first_moment_after, first_moment_of, utcnow
 from webapp.domain.exceptions import ValidationError
 from webapp.domain.money import Amount
 from webapp.domain.pagination import Page, checked_limit, decode_cursor, row_id
 from webapp.domain.said import said
 from webapp.models import JournalEntry, Posting, Wallet
 from webapp.models.types import Total
+from webapp.services.posting_times import first_from
 from webapp.services.snapshot import snapshot
 
 # How many lines a piece of the whole statement has.
 PIECE = 500
+# By how much the order of the postings' ids may differ from that of their times.
+OUT_OF_TURN = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,7 @@ def every_line(session: Session, wallet_id: int, period: Period = ALL_TIMES) -> 
 
 def _rows(session: Session, wallet_id: int, period: Period, after: int | None, count: int) -> Sequence[Any]:
     """The first `count` postings after the one with the id `after`."""
-    conditions = period.conditions()
+    conditions = [*period.conditions(), *_numbers(session, period)]
     if after is not None:
         conditions.append(Posting.id < after)
     # One scan of an index for each end and account; a move between the two is found twice and counts once.
@@ -143,6 +146,16 @@ def _rows(session: Session, wallet_id: int, period: Period, after: int | None, c
         .limit(count)
     )
     return session.execute(statement).all()
+
+
+def _numbers(session: Session, period: Period) -> list[ColumnElement[bool]]:
+    """Between which ids the postings of a period are: nobody has to look through what is long past or came later."""
+    found: list[ColumnElement[bool]] = []
+    if period.since and period.since > date.min:
+        found.append(Posting.id >= first_from(session, first_moment_of(period.since) - OUT_OF_TURN))
+    if period.until and period.until < utcnow().date():
+        found.append(Posting.id < first_from(session, first_moment_after(period.until) + OUT_OF_TURN))
+    return found
 
 
 def _lines(
