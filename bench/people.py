@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from webapp.config import Settings
 from webapp.domain import accounts
 from webapp.domain.money import Amount
-from webapp.domain.roles import Scope
+from webapp.domain.roles import Role, Scope
 from webapp.ledger.journal import Move, post
 from webapp.models import User, Wallet
 from webapp.services.container import Services
@@ -18,6 +18,7 @@ from webapp.services.signing_keys import IssuedKey
 from webapp.services.unit_of_work import unit_of_work
 
 EACH = Amount.parse(100_000)
+OPERATOR = "bench-operator@example.com"
 PASSWORD = "bench-bench-bench"  # noqa: S105  (of accounts that exist for minutes)
 _SCOPES = (
     Scope.ESCROW_CREATE,
@@ -47,7 +48,7 @@ class Pair:
 
 
 def settle(session: Session, settings: Settings, count: int) -> list[Person]:
-    """Make `count` people with `EACH` FLOP of deposits."""
+    """Make `count` people with `EACH` FLOP of deposits, and the operator, who has no wallet."""
     services = Services.of(settings)
     first = services.identity(session).register("bench-0000@example.com", PASSWORD, "payer")
     alike = {"password_hash": first.password_hash, "role": first.role}
@@ -56,6 +57,7 @@ def settle(session: Session, settings: Settings, count: int) -> list[Person]:
         others = session.scalars(select(User.id).where(User.id != first.id).order_by(User.email))
         session.execute(insert(Wallet), [{"user_id": user_id} for user_id in others])
         wallets = session.execute(select(Wallet.id, User.email).join(User).order_by(User.email)).all()
+        session.execute(insert(User), [{"email": OPERATOR, **alike, "role": Role.OPERATOR.value}])
         keys = services.signing_keys(session)
         people = [Person(email, wallet, keys.create(wallet, _SCOPES)) for wallet, email in wallets]
         for person in people:
