@@ -33,6 +33,7 @@ _REFUSALS = (
 )
 # Statements find their rows by whole keys, so that no value would make for a better plan. Text is sent as UTF-8.
 _SETTINGS = "SET plan_cache_mode = force_generic_plan; SET client_encoding = 'UTF8'"
+_ERRORS = (*_REFUSALS, psycopg.OperationalError, sqlite3.OperationalError)
 _DONE = (pq.ExecStatus.TUPLES_OK, pq.ExecStatus.COMMAND_OK)
 
 
@@ -40,8 +41,10 @@ class PlainConnection:
     """What a connection can do. Raises RefusedError for what the database refuses, OperationalError when it is away."""
 
     def __init__(self, engine: Engine, turns: GroupCommit[PlainConnection]) -> None:
-        with _worded("connect"):
+        try:
             pooled = engine.raw_connection()
+        except _ERRORS as error:
+            raise _worded("connect", error) from error
         driver: Any = pooled.driver_connection
         pooled.detach()
         self._driver = driver
@@ -54,11 +57,10 @@ class PlainConnection:
     def _prepare(self) -> None:
         self._driver.autocommit = True
         try:
-            with self._worded("SET"):
-                self._driver.execute(_SETTINGS)
-        except BaseException:
+            self._driver.execute(_SETTINGS)
+        except _ERRORS as error:
             self.close()
-            raise
+            raise _worded("SET", error) from error
 
     def first(self, statement: PlainStatement, values: Mapping[str, Any]) -> tuple[Any, ...] | None:
         """The first row of a SELECT, with values as the models' types give them."""
@@ -68,12 +70,14 @@ class PlainConnection:
 
     def run(self, form: Form, values: Mapping[str, Any]) -> tuple[tuple[Any, ...] | None, int]:
         """The first row that a statement gives, as the driver has it, and how many it gives or changes."""
-        with self._worded(form.text):
+        try:
             if self.dialect_name == SQLITE:
                 cursor = self._driver.execute(form.text, form.natives(values))
                 row = cursor.fetchone() if cursor.description else None
                 return row, 1 if row is not None else cursor.rowcount
             result = self._result(form, form.texts(values))
+        except _ERRORS as error:
+            raise _worded(form.text, error, self._driver) from error
         if not result.ntuples:
             return None, result.command_tuples or 0
         transformer = Transformer(self._driver)
@@ -87,8 +91,10 @@ class PlainConnection:
     def say(self, statement: str) -> None:
         """Begin or end something on SQLite. A disk that is full may have ended the transaction already."""
         if statement != "ROLLBACK" or self._driver.in_transaction:
-            with self._worded(statement):
+            try:
                 self._driver.execute(statement)
+            except _ERRORS as error:
+                raise _worded(statement, error, self._driver) from error
 
     def has_ended(self) -> bool:
         """Whether the server has ended it. One that has nothing to answer says nothing, unless it takes its leave."""
@@ -103,11 +109,6 @@ class PlainConnection:
     def close(self) -> None:
         """Close it for good."""
         self._driver.close()
-
-    @contextmanager
-    def _worded(self, statement: str) -> Iterator[None]:
-        with _worded(statement, lambda: bool(getattr(self._driver, "closed", False))):
-            yield
 
     def _result(self, form: Form, parameters: list[bytes | None]) -> Any:
         """Through the driver's own library: its cursors do more than all the rest here, for what is not needed."""
@@ -194,14 +195,9 @@ def _dispose(engine: Engine) -> None:
         _kept[engine].close()
 
 
-@contextmanager
-def _worded(statement: str, is_lost: Callable[[], bool] = lambda: False) -> Iterator[None]:
-    """The drivers' errors, as everybody else here knows them. Parameters are not told: they may be secrets."""
-    try:
-        yield
-    except _REFUSALS as error:
-        raise RefusedError(type(error).__name__) from error
-    except (psycopg.OperationalError, sqlite3.OperationalError) as error:
-        raise OperationalError(
-            statement, None, error, hide_parameters=True, connection_invalidated=is_lost()
-        ) from error
+def _worded(statement: str, error: BaseException, driver: Any = None) -> Exception:
+    """A driver's error, as everybody else here knows it. Parameters are not told: they may be secrets."""
+    if isinstance(error, _REFUSALS):
+        return RefusedError(type(error).__name__)
+    is_lost = bool(getattr(driver, "closed", False))
+    return OperationalError(statement, None, error, hide_parameters=True, connection_invalidated=is_lost)
