@@ -128,3 +128,12 @@ def test_an_event_happens_once(session: Session, pair: Pair) -> None:
     with pytest.raises(NotDoneError):
         _run(session, moves)  # the same nonce
     assert balances(session, payer) == ("9.00000000", "0.00000000")
+
+
+@pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
+def test_text_that_postgresql_cannot_keep_is_refused_and_not_cut_off(session: Session, pair: Pair) -> None:
+    moves = [Move(available(pair.payer.wallet_id), FUND, Amount.parse(1))]
+    before = _counts(session)
+    with pytest.raises(NotDoneError):
+        _run(session, moves, nonce="cut\0off")
+    assert _counts(session) == before

@@ -248,7 +248,11 @@ class EscrowSettings(Section):
 
 
 class DatabaseSettings(Section):
-    """Where the rows are. An empty URL is SQLite in the instance folder."""
+    """Where the rows are. An empty URL is SQLite in the instance folder.
+
+    `pool_size` is how many connections to PostgreSQL a process has for sessions at most, and as many again for the
+    statements that do without.
+    """
 
     url: str = ""
     pool_size: int = Field(8, ge=1, le=200)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+import psycopg
 from sqlalchemy import Executable
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -79,6 +80,8 @@ def _text(value: Any) -> bytes | None:
     if value is None:
         return None
     if isinstance(value, str):
+        if "\0" in value:  # it would end the text for the driver's library, which refuses nothing
+            raise psycopg.DataError("text for PostgreSQL cannot contain U+0000")
         return value.encode()
     if isinstance(value, Amount):
         value = value.base_units
