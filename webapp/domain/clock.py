@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 
 
 def utcnow() -> datetime:
@@ -14,8 +15,13 @@ def to_rfc3339(moment: datetime | None) -> str | None:
     """`2026-01-31T12:00:00.123456Z`, or None for None."""
     if moment is None:
         return None
-    in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
-    return in_utc.isoformat().removesuffix("+00:00") + "Z"
+    return _written(moment if moment.tzinfo is UTC else moment.astimezone(UTC))
+
+
+@lru_cache(maxsize=1024)
+def _written(moment: datetime) -> str:
+    """What happens at one moment is written down with it in several places."""
+    return moment.isoformat().removesuffix("+00:00") + "Z"
 
 
 def first_moment_of(day: date) -> datetime:

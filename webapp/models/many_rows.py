@@ -32,6 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.types import TypeEngine
 
+from webapp.domain.clock import to_rfc3339
 from webapp.domain.money import Amount
 from webapp.extensions import Base
 
@@ -109,6 +110,6 @@ _ELEMENTS: dict[type, Callable[[Any], str]] = {
     str: _quoted,
     Amount: lambda amount: str(amount.base_units),
     uuid.UUID: str,
-    datetime: datetime.isoformat,
+    datetime: lambda moment: str(to_rfc3339(moment)),
     dict: lambda document: _quoted(_as_json(document)),
 }

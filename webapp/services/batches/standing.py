@@ -28,7 +28,13 @@ from webapp.services.escrow_terms import parsed_escrow_id
 from webapp.services.express.plans import Place
 from webapp.services.express.rows import NAMES, EscrowRow
 
-_COLUMNS = [getattr(Escrow, name) for name in NAMES]
+# What an escrow that is paid for from the balance has not, or only when it has ended.
+_EMPTY = {
+    "resolved_provider_amount", "resolved_community_amount", "deposited_amount", "deposit_address", "refund_address",
+    "fund_by", "refund_reason", "released_at", "refunded_at",
+}  # fmt: skip
+_READ = [name for name in NAMES if name not in _EMPTY]
+_COLUMNS = [getattr(Escrow, name) for name in _READ]
 _TRAIL = (EscrowTransaction.escrow_id, EscrowTransaction.sequence, EscrowTransaction.hash)
 _BALANCES = (
     type_coerce(Wallet.available, BigInteger),
@@ -134,7 +140,7 @@ def _lock_escrows(
     connection = session.connection()
     own = select(*_COLUMNS).where(among(connection, Escrow.id, named), _is_of(actor)).order_by(Escrow.id)
     for row in session.execute(own.with_for_update(key_share=True)):
-        escrow = EscrowRow(**dict(zip(NAMES, row, strict=True)))
+        escrow = EscrowRow(**dict(zip(_READ, row, strict=True)))
         standing.escrows[escrow.id] = escrow
         # A delivery moves money only where the escrow's own terms wait for nothing else.
         if escrow.has_own_terms or named[escrow.id] != {Deliver}:
