@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from bench import fund, growth, memory, options, start, streams, targets, through_http
+from bench import fund, growth, memory, options, reasons, start, streams, targets, through_http
 from bench.stage import Stage
 from bench.targets import Measured
 from tests.support.redis import RedisServer
@@ -40,7 +40,8 @@ def main() -> None:
             measured |= PARTS[part](stage)
     finally:
         redis.stop()
-    for table in (*stage.tables, targets.as_table(measured)):
+    why = reasons.of(measured) if asked.profile else []
+    for table in (*why, *stage.tables, targets.as_table(measured)):
         print(f"\n{table}")
     print(f"\n{json.dumps({**stage.document, 'targets': targets.as_document(measured)})}", flush=True)
 

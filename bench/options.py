@@ -36,6 +36,7 @@ def read(parts: Sequence[str], arguments: Sequence[str] | None = None) -> argpar
     parser.add_argument("--adversaries", type=int, default=8, help="clients of mix C")
     parser.add_argument("--reads", type=int, default=30, help="times that each list and page is read")
     parser.add_argument("--requests", type=int, default=100_000, help="after which memory is looked at")
+    parser.add_argument("--profile", action="store_true", help="say why, where an aim is missed")
     options = parser.parse_args(arguments)
     if options.workers is None:
         options.workers = WORKERS[options.db]

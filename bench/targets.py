@@ -63,6 +63,15 @@ def as_document(measured: Mapping[str, Measured]) -> dict[str, Any]:
     return {name: _document(TARGETS[name], found) for name, found in measured.items() if found.figures}
 
 
+def missed_aims(measured: Mapping[str, Measured]) -> list[str]:
+    """The names of the targets whose figure falls short of the aim."""
+    return [
+        name
+        for name, found in measured.items()
+        if found.figures and TARGETS[name].verdict(statistics.median(found.figures)) != "aim"
+    ]
+
+
 def _row(target: Target, measured: Measured | None) -> list[object]:
     wanted = [f"{target.floor:g} {target.unit}", f"{target.aim:g} {target.unit}"]
     if measured is None:

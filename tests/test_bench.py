@@ -128,6 +128,7 @@ def test_the_table_of_targets_says_what_was_reached_and_what_was_not_measured() 
     assert "not measured" in rows["the same at 32 clients"]
     assert "no measurement was kept" in rows["SQLite, one process, mix A"]
     assert targets.as_document(measured)["start"]["reached"] == "missed"
+    assert targets.missed_aims(measured) == ["batch", "start"]
 
 
 def test_a_setting_is_run_again_until_it_was_kept_often_enough(monkeypatch: pytest.MonkeyPatch) -> None:
