@@ -37,7 +37,7 @@ faults: $(VENV)/.installed-dev ## Live through every fault on both databases and
 	@scripts/install-system-packages test
 	@$(BIN)/python -m tests.faults $(if $(SEED),--seed $(SEED)) $(FAULTS_ARGS)
 
-bench: $(VENV)/.installed-dev ## Measure how fast it is (BENCH_ARGS="--clients 1,8 --mix A,B,C --db sqlite"; --help lists all)
+bench: $(VENV)/.installed-dev ## Measure how fast it is (BENCH_ARGS="--parts runs,batch --runs 5"; --help lists all)
 	@scripts/install-system-packages test
 	@$(BIN)/python -m bench $(BENCH_ARGS)
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 
-from bench import fund, growth, memory, options, reasons, start, streams, targets, through_http
+from bench import coins, fund, growth, memory, options, reasons, start, streams, targets, through_http
 from bench.stage import Stage
 from bench.targets import Measured
 from tests.support.redis import RedisServer
@@ -26,6 +26,8 @@ PARTS: dict[str, Callable[[Stage], dict[str, Measured]]] = {
     "streams": streams.measure,
     "memory": memory.measure,
     "start": start.measure,
+    "settlement": coins.measure_settlement,
+    "deposits": coins.measure_deposits,
 }
 
 

@@ -16,6 +16,8 @@ _PROFILES: Mapping[str, tuple[str, ...]] = {
     "mix_a": ("-m", "bench.profile", "--db", "postgres"),
     "mix_a_32": ("-m", "bench.profile", "--db", "postgres"),
     "sqlite": ("-m", "bench.profile", "--db", "sqlite"),
+    "settlement": ("-m", "bench.settlement", "--top", "30"),
+    "deposits": ("-m", "bench.deposits", "--top", "30"),
 }
 _IMPORTS, _LONGEST = ("-X", "importtime", "-c", "import wsgi"), 25
 
