@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import argparse
 import cProfile
-import io
 import itertools
 import json
 import pstats
 import random
-import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from sqlalchemy import Engine, event
 
-from bench import people
+from bench import in_process, people
 from bench.databases import KINDS, place
 from bench.instance import Instance
 from bench.mixes import order, result
@@ -33,7 +31,7 @@ from tests.support.redis import RedisServer
 from webapp import create_app
 from webapp.extensions import db
 
-WALLETS, WARM_UP, PORT = 100, 50, 8000
+WALLETS, WARM_UP = 100, 50
 
 
 class Profiled:
@@ -100,51 +98,13 @@ class _Driver:
             self._ask("release", pair.payer, f"/escrow/{escrow['id']}/release", result(pair, escrow))
 
     def _ask(self, name: str, person: Person, path: str, body: dict[str, object]) -> dict[str, Any]:
-        signer = SignedClient("localhost", PORT, person.key.key_id, person.key.secret)
+        signer = SignedClient("localhost", in_process.PORT, person.key.key_id, person.key.secret)
         request: Request = signer.sign(path, body, f"key-{next(self._numbers)}")
-        environ = _environ(request)
-        status: list[str] = []
         began = time.process_time()
-        content = b"".join(_closed(self._app(environ, lambda code, *_: status.append(code))))
+        content = in_process.ask(self._app, request)
         self.seconds[name] += time.process_time() - began
-        if not status[0].startswith("2"):
-            raise RuntimeError(content)
         answer: dict[str, Any] = json.loads(content)
         return answer
-
-
-def _environ(request: Request) -> dict[str, Any]:
-    """What a server hands to the application."""
-    headers = {f"HTTP_{name.upper().replace('-', '_')}": value for name, value in request.headers.items()}
-    content = request.content or b""
-    return headers | {
-        "REQUEST_METHOD": request.method,
-        "SCRIPT_NAME": "",
-        "PATH_INFO": request.path,
-        "QUERY_STRING": "",
-        "SERVER_NAME": "localhost",
-        "SERVER_PORT": str(PORT),
-        "HTTP_HOST": f"localhost:{PORT}",
-        "REMOTE_ADDR": "127.0.0.1",
-        "SERVER_PROTOCOL": "HTTP/1.1",
-        "CONTENT_TYPE": "application/json",
-        "CONTENT_LENGTH": str(len(content)),
-        "wsgi.input": io.BytesIO(content),
-        "wsgi.errors": sys.stderr,
-        "wsgi.url_scheme": "http",
-        "wsgi.multithread": True,
-        "wsgi.multiprocess": False,
-        "wsgi.run_once": False,
-        "wsgi.version": (1, 0),
-    }
-
-
-def _closed(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """The chunks; as a server does, the application is told at the end, which gives back its connections."""
-    yield from chunks
-    close = getattr(chunks, "close", None)
-    if close:
-        close()
 
 
 def _report(driver: _Driver, middleware: Profiled, engine: Engine, options: argparse.Namespace) -> None:
