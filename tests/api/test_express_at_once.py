@@ -20,15 +20,17 @@ from tests.api.conftest import ADDRESS, World
 from tests.support.money import credit
 from tests.support.processes import wait_until
 from tests.support.signing import Message, Program, sign
-from webapp.domain.accounts import FUND, available
+from webapp.domain.accounts import CHAIN, FUND, available
 from webapp.domain.canonical import sign_result
+from webapp.domain.exceptions import IdempotencyConflictError
 from webapp.domain.money import Amount
 from webapp.ledger.journal import Move, post
 from webapp.models import Escrow, Wallet
 from webapp.models.plain_connection import PlainConnection
-from webapp.services import audit_trail
+from webapp.services import audit_trail, idempotency
 from webapp.services.express import lane
 from webapp.services.express.rows import Seen, look
+from webapp.services.idempotency import StoredAnswer
 from webapp.services.seen_nonces import SeenNonces
 from webapp.services.unit_of_work import unit_of_work
 
@@ -106,6 +108,35 @@ def test_who_waited_for_a_wallet_finds_it_as_it_was_left(world: World, left: str
             sent = threads.submit(at_once, lambda _: world.payer.post("/escrow/create", world.terms()))
             wait_until(lambda: _waiting(world) == THREADS, "all to wait for the wallet")
         assert sent.result() == Counter({201: made, 409: THREADS - made}) - Counter()
+
+
+@on_postgresql
+def test_of_one_key_on_both_ways_one_takes_effect(world: World) -> None:
+    """The ordinary way goes about something else under the key when the hot path takes it: the former is undone."""
+    started, may_end = threading.Event(), threading.Event()
+    escrow, elsewhere = world.escrow(), world.stranger.wallet_id
+
+    def effect(session: Session) -> StoredAnswer:
+        post(session, "test:both", "test", [Move(CHAIN, available(elsewhere), Amount.parse(1))])
+        started.set()
+        assert may_end.wait(30)
+        return StoredAnswer(200, "{}")
+
+    def go_the_ordinary_way() -> StoredAnswer:
+        with Session(world.session.get_bind()) as session:
+            principal = f"key:{world.payer.key.key_id}"
+            return idempotency.run(session, principal, "both", "hash", lambda: effect(session))
+
+    with ThreadPoolExecutor(1) as threads:
+        running = threads.submit(go_the_ordinary_way)
+        assert started.wait(30)
+        path, result = f"/escrow/{escrow.id}/release", world.result(escrow)
+        assert world.payer.post(path, result, idempotency_key="both").status_code == 200
+        may_end.set()
+        with pytest.raises(IdempotencyConflictError):
+            running.result()
+    assert world.balances(world.stranger) == ("0.00000000", "0.00000000")
+    assert world.payer.post(path, result, idempotency_key="both").headers["Idempotent-Replayed"] == "true"
 
 
 def _waiting(world: World) -> int:
