@@ -184,7 +184,7 @@ def _slow_reader(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Callable[[], 
     happenings: list[Callable[[], None]] = []
     keep = epoch_cache.EpochCache._keep
 
-    def late(cache: epoch_cache.EpochCache, name: object, entry: epoch_cache._Entry) -> None:
+    def late(cache: epoch_cache.EpochCache, name: object, entry: epoch_cache.Found[object]) -> None:
         while happenings:
             happenings.pop()()
         keep(cache, name, entry)  # type: ignore[arg-type]

@@ -13,9 +13,9 @@ from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from math import inf
-from typing import Any, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
-from sqlalchemy import Select, bindparam, select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from webapp.models import KeyChange, KeyEpoch
@@ -25,7 +25,9 @@ ASK_EVERY_SECONDS = 0.5
 TRUSTED_SECONDS = 0.9
 MAX_KEPT = 10_000
 
-_EPOCH: Select[int] = select(KeyEpoch.number)
+_EPOCH = select(KeyEpoch.number)
+# As a column of a question about something else, answered together with it.
+EPOCH = _EPOCH.scalar_subquery().label("epoch")
 _CHANGES = select(KeyChange.number, KeyChange.wallet_id).where(
     KeyChange.number > bindparam("known"), KeyChange.number <= bindparam("epoch")
 )
@@ -34,8 +36,10 @@ Value = TypeVar("Value")
 
 
 @dataclass(frozen=True, slots=True)
-class _Entry:
-    value: Any
+class Found(Generic[Value]):
+    """What was read of a wallet's keys, with the epoch of the same snapshot: of a change after it one will be told."""
+
+    value: Value
     wallet_id: int
     epoch: int
 
@@ -49,32 +53,25 @@ class EpochCache:
         self._ask_every = ask_every
         self._clock = clock
         self._lock = threading.Lock()
-        self._entries: OrderedDict[Hashable, _Entry] = OrderedDict()
+        self._entries: OrderedDict[Hashable, Found[Any]] = OrderedDict()
         self._names: defaultdict[int, set[Hashable]] = defaultdict(set)
         self._epoch = -1
         self._asked_at = -inf
         self._is_asking = False
 
-    def get(
-        self, session: Session, name: Hashable, read: Callable[[], tuple[int, Value] | None]
-    ) -> Value | None:
-        """The value under this name: the kept one, or what `read` finds by this session, with the wallet that it is of.
-
-        What is not found is not kept.
-        """
+    def get(self, session: Session, name: Hashable, read: Callable[[], Found[Value] | None]) -> Value | None:
+        """The value under this name: the kept one, or what `read` finds. What is not found is not kept."""
         self._catch_up(session)
         with self._lock:
             entry = self._entries.get(name)
             if entry is not None:
                 self._entries.move_to_end(name)
                 return cast(Value, entry.value)
-        # Before the value, and by the same session: of a change in between it will be told.
-        epoch = session.execute(_EPOCH).scalar_one()
         found = read()
         if found is None:
             return None
-        self._keep(name, _Entry(found[1], found[0], epoch))
-        return found[1]
+        self._keep(name, found)
+        return found.value
 
     def _catch_up(self, session: Session) -> None:
         """Forget what has changed, unless that was done a moment ago."""
@@ -85,7 +82,7 @@ class EpochCache:
                 return
             self._is_asking = True
         try:
-            epoch = session.execute(_EPOCH).scalar_one()
+            epoch = session.connection().execute(_EPOCH).scalar_one()
             changes = (
                 session.execute(_CHANGES, {"known": known, "epoch": epoch}).all()
                 if epoch > known >= 0
@@ -106,7 +103,7 @@ class EpochCache:
                     self._entries.pop(name, None)
             self._epoch = epoch
 
-    def _keep(self, name: Hashable, entry: _Entry) -> None:
+    def _keep(self, name: Hashable, entry: Found[Any]) -> None:
         with self._lock:
             if entry.epoch < self._epoch:
                 return  # what has changed since it was read is not told again
@@ -116,7 +113,7 @@ class EpochCache:
             if len(self._entries) > MAX_KEPT:
                 self._forget(*self._entries.popitem(last=False))
 
-    def _forget(self, name: Hashable, entry: _Entry) -> None:
+    def _forget(self, name: Hashable, entry: Found[Any]) -> None:
         names = self._names[entry.wallet_id]
         names.discard(name)
         if not names:

@@ -11,16 +11,38 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import Row, bindparam, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.clock import utcnow
 from webapp.domain.roles import Actor
 from webapp.models import SigningKey
-from webapp.services.epoch_cache import ASK_EVERY_SECONDS, EpochCache
-from webapp.services.node_registry import NodeAuthService
+from webapp.services.epoch_cache import ASK_EVERY_SECONDS, EPOCH, EpochCache, Found
+from webapp.services.node_registry import opened
 from webapp.services.secret_box import SecretBox
-from webapp.services.signing_keys import SigningKeys, actor_of
+from webapp.services.signing_keys import actor_of, in_good_standing
+
+_NAMES = (
+    "id",
+    "wallet_id",
+    "node_id",
+    "secret_sealed",
+    "scopes",
+    "spend_limit",
+    "answers_for",
+    "expires_at",
+    "revoked_at",
+)
+# Columns, put together once: whole rows would cost a process that has just started several times as much.
+_KEYS = in_good_standing(select(EPOCH, *(getattr(SigningKey, name) for name in _NAMES)))
+_KEY = _KEYS.where(SigningKey.id == bindparam("key_id"))
+_SIGNERS = _KEYS.where(
+    SigningKey.wallet_id == bindparam("wallet_id"), SigningKey.revoked_at.is_(None)
+).order_by(SigningKey.created_at.desc(), SigningKey.id)
+_SIGNERS_OF_NODE = _SIGNERS.where(SigningKey.node_id == bindparam("node_id"))
+_HAS_LIMIT = select(SigningKey.spend_limit.is_not(None)).where(SigningKey.id == bindparam("key_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,25 +92,30 @@ class KeyRing:
         known = self._kept.get(session, name, lambda: self._read_signers(session, wallet_id, node_id))
         return tuple(signer for signer in known or () if _is_running(signer))
 
-    def _read_key(self, session: Session, key_id: str) -> tuple[int, KnownKey] | None:
-        found = SigningKeys(session, self._box).find_usable(key_id)
-        if found is None:
+    def _read_key(self, session: Session, key_id: str) -> Found[KnownKey] | None:
+        row = session.connection().execute(_KEY, {"key_id": key_id}).first()
+        key = _key_of(row) if row else None
+        if row is None or key is None or not key.is_usable(utcnow()):
             return None
-        key, secret = found
-        first = (
-            session.get_one(SigningKey, key.answers_for[0], populate_existing=True)
-            if key.answers_for
-            else key
-        )
-        has_limit = key.spend_limit is not None or first.spend_limit is not None
-        return key.wallet_id, KnownKey(actor_of(key), secret, key.id, has_limit, key.expires_at)
+        secret, has_limit = self._box.open(key.secret_sealed), key.spend_limit is not None
+        if key.answers_for and not has_limit:
+            has_limit = session.connection().execute(_HAS_LIMIT, {"key_id": key.answers_for[0]}).scalar_one()
+        known = KnownKey(actor_of(key), secret, key.id, has_limit, key.expires_at)
+        return Found(known, key.wallet_id, row.epoch)
 
     def _read_signers(
         self, session: Session, wallet_id: int, node_id: str | None
-    ) -> tuple[int, tuple[ProviderSecret, ...]]:
-        usable = NodeAuthService(session, self._box).usable_secrets(wallet_id, node_id)
-        secrets = (ProviderSecret(key.id, key.node_id, secret, key.expires_at) for key, secret in usable)
-        return wallet_id, tuple(secrets)
+    ) -> Found[tuple[ProviderSecret, ...]] | None:
+        asked = _SIGNERS if node_id is None else _SIGNERS_OF_NODE
+        rows = session.connection().execute(asked, {"wallet_id": wallet_id, "node_id": node_id}).all()
+        usable = opened(self._box, map(_key_of, rows))
+        signers = [ProviderSecret(key.id, key.node_id, secret, key.expires_at) for key, secret in usable]
+        return Found(tuple(signers), wallet_id, rows[0].epoch) if rows else None
+
+
+def _key_of(row: Row[Any]) -> SigningKey:
+    """The key of a row, outside every session."""
+    return SigningKey(**{name: getattr(row, name) for name in _NAMES})
 
 
 def _is_running(key: KnownKey | ProviderSecret) -> bool:

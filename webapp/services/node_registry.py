@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
-from sqlalchemy import Select, or_, select
+from sqlalchemy import Select, select
 from sqlalchemy.orm import Session
 
 from webapp.domain.canonical import is_result_signature, sign_result
@@ -16,11 +16,11 @@ from webapp.domain.clock import utcnow
 from webapp.domain.exceptions import ConfigurationError, ConflictError, NotFoundError
 from webapp.domain.money import Amount
 from webapp.domain.said import said
-from webapp.models import Node, SigningKey, User, Wallet
+from webapp.models import Node, SigningKey
 from webapp.services.nodes import challenges
 from webapp.services.nodes.enrolment import RegisteredNode, enrol, is_node_id, issue_key
 from webapp.services.secret_box import SecretBox
-from webapp.services.signing_keys import IssuedKey, SigningKeys
+from webapp.services.signing_keys import IssuedKey, SigningKeys, in_good_standing
 from webapp.services.unit_of_work import unit_of_work
 
 __all__ = ["NodeAuthService", "RegisteredNode", "Signer"]
@@ -133,26 +133,22 @@ class NodeAuthService:
 
         Neither a suspended node nor an owner who may not log in signs anything.
         """
-        statement = (
-            _keys_of(wallet_id, node_id)
-            .join(Wallet, Wallet.id == SigningKey.wallet_id)
-            .join(User, User.id == Wallet.user_id)
-            .outerjoin(Node, Node.id == SigningKey.node_id)
-            .where(User.is_active.is_(True), or_(Node.id.is_(None), Node.status == "active"))
-        )
-        now = utcnow()
-        for key in self._session.scalars(statement).all():
-            secret = self._open(key) if key.is_usable(now) else None
-            if secret is not None:
-                yield key, secret
+        keys = self._session.scalars(in_good_standing(_keys_of(wallet_id, node_id))).all()
+        return opened(self._box, keys)
 
-    def _open(self, key: SigningKey) -> str | None:
-        """One secret that no configured key opens must not keep the provider's others from being used."""
-        try:
-            return self._box.open(key.secret_sealed)
-        except ConfigurationError as error:
-            log.error("signing_key_cannot_be_opened", key=key.id, reason=error.detail)
-            return None
+
+def opened(box: SecretBox, keys: Iterable[SigningKey]) -> Iterator[tuple[SigningKey, str]]:
+    """Those of the keys that work, with their secrets.
+
+    One secret that no configured key opens must not keep the provider's others from being used.
+    """
+    now = utcnow()
+    for key in keys:
+        if key.is_usable(now):
+            try:
+                yield key, box.open(key.secret_sealed)
+            except ConfigurationError as error:
+                log.error("signing_key_cannot_be_opened", key=key.id, reason=error.detail)
 
 
 def _keys_of(wallet_id: int, node_id: str | None) -> Select[SigningKey]:

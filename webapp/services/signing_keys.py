@@ -5,14 +5,14 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Select,
     Update,
     and_,
-    bindparam,
     func,
     literal,
     or_,
@@ -37,16 +37,17 @@ from webapp.services.unit_of_work import unit_of_work
 MAX_KEYS_PER_WALLET = 100
 MAX_KEYS_PER_NODE = 4
 
-# Every signed request asks this, so it is one question, put together once.
-_IN_GOOD_STANDING = (
-    select(SigningKey)
-    .join(Wallet, Wallet.id == SigningKey.wallet_id)
-    .join(User, User.id == Wallet.user_id)
-    .outerjoin(Node, Node.id == SigningKey.node_id)
-    .where(SigningKey.id == bindparam("key_id"), User.is_active.is_(True))
-    .where(or_(Node.id.is_(None), Node.status == "active"))
-    .execution_options(populate_existing=True)
-)
+Question = TypeVar("Question", bound=Select[Any])
+
+
+def in_good_standing(keys: Question) -> Question:
+    """Of these keys those of nobody whose account is closed, and of no suspended node."""
+    return (
+        keys.join(Wallet, Wallet.id == SigningKey.wallet_id)
+        .join(User, User.id == Wallet.user_id)
+        .outerjoin(Node, Node.id == SigningKey.node_id)
+        .where(User.is_active.is_(True), or_(Node.id.is_(None), Node.status == "active"))
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +131,8 @@ class SigningKeys:
 
     def find_usable(self, key_id: str) -> tuple[SigningKey, str] | None:
         """The key and its secret; None if it is unknown, expired, revoked, of a suspended node or a closed account."""
-        key = self._session.scalars(_IN_GOOD_STANDING, {"key_id": key_id}).one_or_none()
+        asked = in_good_standing(select(SigningKey).where(SigningKey.id == key_id))
+        key = self._session.scalars(asked.execution_options(populate_existing=True)).one_or_none()
         if key is None or not key.is_usable(utcnow()):
             return None
         return key, self._box.open(key.secret_sealed)
