@@ -80,8 +80,10 @@ def test_the_balance_after_every_line_is_exact_on_every_page(
         first_day, last_day = period.since or date.min, period.until or date.max
         within = [line for line in whole if first_day <= line.at.date() <= last_day]
         assert len(within) >= 1
-        assert _by_pages(session, wallet_id, period, 2) == within
-        assert list(every_line(session, wallet_id, period)) == within
+        for today in (BEGINNING, BEGINNING + timedelta(days=400)):
+            with time_machine.travel(today, tick=False):
+                assert _by_pages(session, wallet_id, period, 2) == within
+                assert list(every_line(session, wallet_id, period)) == within
     assert list_statement(session, wallet_id, Period(date(2041, 1, 1))).items == []
     with pytest.raises(ValidationError):
         Period(fifth, second)

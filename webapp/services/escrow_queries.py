@@ -23,9 +23,9 @@ from webapp.services.snapshot import snapshot
 # How many rows of a whole list are in memory at once.
 PIECE = 500
 # How many of the latest escrows tell which services somebody uses.
-_LATEST = 200
+_LATEST = 100
 # How many of each side and state are looked through for a page when what is looked for may be rare.
-LOOKED_THROUGH = 1000
+LOOKED_THROUGH = 500
 
 
 class Side(NamedTuple):
