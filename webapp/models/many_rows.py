@@ -93,6 +93,13 @@ def _parameter(parameter: str, name: str) -> ColumnElement[str]:
 
 
 def _array(values: Collection[Any]) -> str:
+    kinds = {*map(type, values)}
+    if kinds == {str}:
+        joined = '","'.join(values)
+        if "\\" not in joined and joined.count('"') == 2 * len(values) - 2:  # those in between, and no other
+            return f'{{"{joined}"}}'
+    if len(kinds) == 1:
+        return f"{{{','.join(map(_ELEMENTS[kinds.pop()], values))}}}"
     return f"{{{','.join([_ELEMENTS[type(value)](value) for value in values])}}}"
 
 
