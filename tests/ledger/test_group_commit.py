@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from webapp.models import group_commit
 from webapp.models.group_commit import GroupCommit, RefusedError
 
 
@@ -71,3 +72,11 @@ def test_nobody_is_told_of_success_when_the_common_commit_fails(fails_at: str) -
     book = Book(fails_at)
     assert set(written_together(book, range(4))) == {"the disk is full"}
     assert book.said.count("ROLLBACK") == book.said.count("BEGIN IMMEDIATE") == 2
+
+
+def test_nobody_is_told_of_success_who_was_taken_along_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As when the thread that was to write for others is interrupted before it does."""
+    monkeypatch.setattr(group_commit, "_write", lambda *_: None)
+    commits: GroupCommit[Book] = GroupCommit()
+    with pytest.raises(RefusedError, match="nobody"):
+        commits.run(Book(), lambda connection: connection.say("change"))

@@ -30,6 +30,7 @@ Connection = TypeVar("Connection", bound=Writer)
 class _Change(Generic[Connection]):
     work: Callable[[Connection], None]
     is_over: bool = False
+    is_committed: bool = False
     error: BaseException | None = None
 
 
@@ -57,6 +58,8 @@ class GroupCommit(Generic[Connection]):
                 _write(connection, changes)
         if change.error is not None:
             raise change.error
+        if not change.is_committed:  # whoever was to write it was interrupted before
+            raise RefusedError("nobody came to it")
 
 
 def _write(connection: Connection, changes: list[_Change[Connection]]) -> None:
@@ -65,6 +68,8 @@ def _write(connection: Connection, changes: list[_Change[Connection]]) -> None:
         for change in changes:
             _write_one(connection, change)
         connection.say("COMMIT")
+        for change in changes:
+            change.is_committed = True
     except BaseException as error:
         for change in changes:
             change.error = error
