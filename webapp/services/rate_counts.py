@@ -2,10 +2,10 @@
 
 `limits` counts in a sliding window with two round trips for a request: one to take a place, one for the headers. Here
 a process lets those who are far from their limit pass by what it was told last, and tells Redis of them together,
-every `EXCHANGE_SECONDS`. It may have let pass at most a twentieth of what was left (`room`) that Redis does not know
-of, and nothing above `EXACT_FROM` of the limit: from there on every request takes its place in Redis. So several
-processes may together let somebody exceed a limit by a twentieth of it each, if all of it comes within a tenth of a
-second, and by nothing otherwise. A limit below twenty is exact.
+every `EXCHANGE_SECONDS`. What it lets pass and Redis does not know of is at most a twentieth of what was left, and
+nothing above `EXACT_FROM` of the limit: from there on every request takes its place in Redis. So all processes together
+may let somebody exceed a limit by a twentieth of it for each of them, in a rush, and no further. A limit below twenty
+is exact.
 """
 
 from __future__ import annotations
