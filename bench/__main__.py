@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable
 
 from bench import coins, fund, growth, memory, options, reasons, start, streams, targets, through_http
+from bench.peers import run as peers
 from bench.stage import Stage
 from bench.targets import Measured
 from tests.support.redis import RedisServer
@@ -33,13 +34,15 @@ PARTS: dict[str, Callable[[Stage], dict[str, Measured]]] = {
 
 def main() -> None:
     """Measure; print tables, and the same as one line of JSON. Exit code 1 on a gap in the books."""
-    asked = options.read(list(PARTS))
+    asked = options.read(list(PARTS), list(peers.PEERS))
     redis = RedisServer().start()
     stage, measured = Stage(asked, redis.url), dict[str, Measured]()
     try:
         for part in asked.parts:
             stage.say(f"\n{part}")
             measured |= PARTS[part](stage)
+        if asked.peers:
+            peers.measure(stage)
     finally:
         redis.stop()
     why = reasons.of(measured) if asked.profile else []

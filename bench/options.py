@@ -12,8 +12,10 @@ MIXES = ("A", "B", "C")
 WORKERS = {"postgres": 2, "sqlite": 1}
 
 
-def read(parts: Sequence[str], arguments: Sequence[str] | None = None) -> argparse.Namespace:
-    """The options of `make bench`, whose parts have these names."""
+def read(
+    parts: Sequence[str], peers: Sequence[str] = (), arguments: Sequence[str] | None = None
+) -> argparse.Namespace:
+    """The options of `make bench`, whose parts and peers have these names."""
     parser = argparse.ArgumentParser(prog="python -m bench")
     parser.add_argument("--parts", type=_some_of(parts), default=list(parts), help=f"of {','.join(parts)}")
     parser.add_argument("--clients", type=_numbers, default=[1, 8, 32], help="at once; a list")
@@ -36,6 +38,9 @@ def read(parts: Sequence[str], arguments: Sequence[str] | None = None) -> argpar
     parser.add_argument("--adversaries", type=int, default=8, help="clients of mix C")
     parser.add_argument("--reads", type=int, default=30, help="times that each list and page is read")
     parser.add_argument("--requests", type=int, default=100_000, help="after which memory is looked at")
+    parser.add_argument(
+        "--peers", type=_some_of(peers), default=[], help=f"beside it, from their packages: {','.join(peers)}"
+    )
     parser.add_argument("--profile", action="store_true", help="say why, where an aim is missed")
     options = parser.parse_args(arguments)
     if options.workers is None:

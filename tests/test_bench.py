@@ -138,7 +138,7 @@ def test_a_setting_is_run_again_until_it_was_kept_often_enough(monkeypatch: pyte
         "measure",
         lambda _place, _instance, _pairs, setting: a_run(setting.mix, 900, 1100 if next(calm) else 1900),
     )
-    stage = Stage(options.read(["runs"], ["--runs", "2", "--seconds", "1"]), "")
+    stage = Stage(options.read(["runs"], arguments=["--runs", "2", "--seconds", "1"]), "")
     place = Place("P8", lambda: "", lambda _seconds: 0.0)
     wanted = rounds.settings(stage, 100, ["A", "B"], [8])
     done = list(rounds.runs(stage, place, cast("Instance", None), [], wanted))
@@ -148,6 +148,6 @@ def test_a_setting_is_run_again_until_it_was_kept_often_enough(monkeypatch: pyte
 
 
 def test_sqlite_is_served_by_one_process() -> None:
-    assert options.read(["runs"], ["--db", "sqlite"]).workers == 1
-    assert options.read(["runs"], []).workers == 2
-    assert options.read(["runs"], ["--db", "sqlite", "--workers", "3"]).workers == 3
+    assert options.read(["runs"], arguments=["--db", "sqlite"]).workers == 1
+    assert options.read(["runs"], arguments=[]).workers == 2
+    assert options.read(["runs"], arguments=["--db", "sqlite", "--workers", "3"]).workers == 3
