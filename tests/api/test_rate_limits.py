@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 import time
 from dataclasses import replace
@@ -68,8 +69,11 @@ def test_a_request_over_the_limit_keeps_its_nonce(world: World) -> None:
     _statuses(world.payer, 3)
     message = sign(world.payer.key, "GET", STATUS)
     assert world.payer.send(message).status_code == 429
+    change = sign(world.payer.key, "POST", "/escrow/create", json.dumps(world.terms()).encode())
+    assert world.payer.send(change).status_code == 429
     limiter.reset()
     assert world.payer.send(message).status_code == 200
+    assert [world.payer.send(change).status_code for _ in range(2)] == [201, 401]
 
 
 def test_visitors_are_counted_by_address_and_people_by_who_they_are(world: World) -> None:
