@@ -55,7 +55,7 @@ def post_all(session: Session, entries: Sequence[Entry]) -> None:
     try:
         _post(session, entries)
     except IntegrityError as error:
-        raise DuplicateEntryError(said("one of the entries is in the journal already")) from error
+        raise DuplicateEntryError("one of the entries is in the journal already") from error
 
 
 def _post(session: Session, entries: Sequence[Entry]) -> None:
