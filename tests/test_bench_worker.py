@@ -16,17 +16,17 @@ def test_settlement_is_measured_apart_from_the_daemon(
     session: Session, settings: Settings, chain: Chain
 ) -> None:
     with timed_daemons():
-        measured = settlement.paid(session, settings, chain, payouts=4)
+        measured = settlement.paid(session, settings, chain, payouts=40)
     assert measured.gaps == []
     assert 0 < measured.all.daemon < measured.all.wall
     assert list(measured.steps) == ["claim, build, sign, store, send", "follow", "confirm"]
-    assert measured.all.statements > 0 < measured.all.commits
+    assert 0 < measured.all.statements < 2 * 40, "there is none for each payout"
 
 
 @pytest.mark.parametrize("databases", ["postgresql"], indirect=True)
 def test_deposits_that_came_while_nobody_looked_are_caught_up_with(
     session: Session, settings: Settings, chain: Chain
 ) -> None:
-    measured = deposits.caught_up(session, settings, chain, transactions=9, wallets=2, blocks=4)
+    measured = deposits.caught_up(session, settings, chain, transactions=60, wallets=2, blocks=4)
     assert measured.gaps == []
-    assert measured.tasks["deposits"].statements > measured.tasks["deposits, once more"].statements
+    assert measured.tasks["deposits, once more"].statements < measured.tasks["deposits"].statements < 60
