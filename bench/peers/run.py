@@ -9,6 +9,7 @@ from typing import Protocol
 from bench import reference, report
 from bench.peers.django_hordak import Hordak
 from bench.peers.environment import NotInstalledError
+from bench.peers.lnbits import Lnbits
 from bench.runs import LARGEST_DRIFT
 from bench.stage import Stage
 from tests.support.postgres import PostgresCluster
@@ -28,7 +29,7 @@ class Peer(Protocol):
         """End what it has started."""
 
 
-PEERS: Mapping[str, Callable[[PostgresCluster], Peer]] = {"django-hordak": Hordak}
+PEERS: Mapping[str, Callable[[PostgresCluster], Peer]] = {"lnbits": Lnbits, "django-hordak": Hordak}
 
 
 def measure(stage: Stage) -> None:
