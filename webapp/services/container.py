@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
@@ -61,9 +62,9 @@ class Services:
         """Many operations on escrows at once, as this actor."""
         return Batch(session, self.settings, actor, self.wallets(session), self.key_ring, tell)
 
-    def express_lane(self, session: Session, once: Once, write: Writer) -> ExpressLane:
+    def express_lane(self, session: Session, engine: Engine, once: Once, write: Writer) -> ExpressLane:
         """The hot path, for one request."""
-        return ExpressLane(session, self.settings, self.key_ring, once, write)
+        return ExpressLane(session, engine, self.settings, self.key_ring, once, write)
 
     def offers(self, session: Session, actor: Actor) -> Offers:
         """What the sides of escrows offer each other, as this actor."""

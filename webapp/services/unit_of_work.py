@@ -9,13 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session
 
 from webapp.services.live.announce import announce, take_news
 
 
-def let_go(session: Session) -> None:
-    """End what was read and give back the session's connection: the pool is small, and nobody holds two at once."""
+def let_go(session: Session | scoped_session[Session]) -> None:
+    """End what was read and give back the session's connection: the pool is small, and nobody holds two at once.
+
+    A session that would begin only now has none.
+    """
+    if isinstance(session, scoped_session):
+        if not session.registry.has():
+            return
+        session = session()
     if session.in_transaction():
         session.commit()
 

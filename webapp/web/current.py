@@ -24,6 +24,11 @@ def db_session() -> Session:
     return db.session()
 
 
+def lazy_session() -> Session:
+    """The same, which begins when something is asked of it: most requests of programs ask nothing of it."""
+    return cast("Session", db.session)
+
+
 def live_hub() -> Hub:
     """The streams of this process, as `create_app` has put them in place."""
     return cast("Hub", current_app.extensions["duxos_live"])

@@ -19,7 +19,7 @@ from webapp.domain.roles import Actor, Scope
 from webapp.domain.said import said
 from webapp.services.received_request import ReceivedRequest
 from webapp.services.request_signing import RequestSigning, SignedRequest
-from webapp.web.current import db_session, services
+from webapp.web.current import lazy_session, services
 from webapp.web.guards import Access, find_access, set_signed_request_guard
 
 # What RFC 3986 lets stand in a path as it is.
@@ -119,7 +119,7 @@ def use_up_nonce() -> None:
 
 
 def _signing() -> RequestSigning:
-    return RequestSigning(db_session(), services().key_ring)
+    return RequestSigning(lazy_session(), services().key_ring)
 
 
 def _received() -> ReceivedRequest:

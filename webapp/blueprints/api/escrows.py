@@ -40,6 +40,7 @@ from webapp.domain.clock import to_rfc3339
 from webapp.domain.escrow_states import Action
 from webapp.domain.exceptions import NotFoundError
 from webapp.domain.roles import Scope
+from webapp.extensions import db
 from webapp.models import Escrow
 from webapp.services import audit_trail, escrow_queries
 from webapp.services.escrow_manager import EscrowManager
@@ -48,7 +49,7 @@ from webapp.services.funding_terms import DEPOSIT
 from webapp.services.idempotency import StoredAnswer
 from webapp.services.result_inspection import Inspection, find_report, inspect_result
 from webapp.web.body_sizes import takes_results
-from webapp.web.current import db_session, services
+from webapp.web.current import db_session, lazy_session, services
 from webapp.web.guards import signed_request
 from webapp.web.signed_requests import current_actor, use_up_nonce
 
@@ -223,7 +224,7 @@ def _made(document: EscrowDocument) -> StoredAnswer:
 def _lane(once: Once, answered: Callable[[EscrowDocument], StoredAnswer]) -> ExpressLane:
     actor = current_actor()
     return services().express_lane(
-        db_session(), once, lambda escrow: answered(usual_escrow_document(escrow, actor))
+        lazy_session(), db.engine, once, lambda escrow: answered(usual_escrow_document(escrow, actor))
     )
 
 

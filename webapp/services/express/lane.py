@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from webapp.config import Settings
@@ -68,10 +69,16 @@ class ExpressLane:
     """Serves one request. `write` makes the answer out of the escrow as it will be."""
 
     def __init__(
-        self, session: Session, settings: Settings, key_ring: KeyRing, once: Once, write: Writer
+        self,
+        session: Session,
+        engine: Engine,
+        settings: Settings,
+        key_ring: KeyRing,
+        once: Once,
+        write: Writer,
     ) -> None:
         self._session = session
-        self._engine = session.get_bind().engine
+        self._engine = engine
         self._settings = settings
         self._validator = TransactionValidator(session, settings, key_ring)
         self._once = once
