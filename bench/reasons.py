@@ -15,6 +15,7 @@ from tests.support.processes import temporary_folder
 _PROFILES: Mapping[str, tuple[str, ...]] = {
     "mix_a": ("-m", "bench.profile", "--db", "postgres"),
     "mix_a_32": ("-m", "bench.profile", "--db", "postgres"),
+    "batch": ("-m", "bench.batches"),
     "sqlite": ("-m", "bench.profile", "--db", "sqlite"),
     "settlement": ("-m", "bench.settlement", "--top", "30"),
     "deposits": ("-m", "bench.deposits", "--top", "30"),
