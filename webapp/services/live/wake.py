@@ -44,16 +44,21 @@ class SqliteWake:
 
 
 class PostgresWake:
-    """Listens on the channel of `announce`."""
+    """Listens on the channel of `announce`.
+
+    Whoever said a word just before is silent for a moment, so the first answer is that there may be news.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._driver = cast("Any", connection.connection.driver_connection)
+        self._is_first = True
         with connection.begin():
             connection.exec_driver_sql(f"LISTEN {CHANNEL}")
 
     def wait(self, timeout_seconds: float) -> bool:
         """Wait for a word, and a little longer: several are one."""
-        if not list(self._driver.notifies(timeout=timeout_seconds, stop_after=1)):
+        is_first, self._is_first = self._is_first, False
+        if not is_first and not list(self._driver.notifies(timeout=timeout_seconds, stop_after=1)):
             return False
         time.sleep(GATHER_SECONDS)
         list(self._driver.notifies(timeout=0))
