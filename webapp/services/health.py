@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
 
-from alembic.runtime.migration import MigrationContext
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
@@ -86,6 +85,8 @@ def _database(session: Session) -> Check:
 
 
 def _migrations(session: Session, newest: str | None) -> Check:
+    from alembic.runtime.migration import MigrationContext  # a site starts without
+
     present = MigrationContext.configure(session.connection()).get_current_revision()
     if present == newest:
         return Check(True, f"at the newest revision, {newest}")
