@@ -100,17 +100,25 @@ def prepare_engine(engine: Engine) -> Engine:
 def _refuse_ended(connection: Any, record: Any, _proxy: Any) -> None:
     """Raise DisconnectionError for a connection that is not to be used again; the pool then makes another.
 
-    A server that has nothing to answer says nothing, unless it takes its leave: so bytes that wait, or an end, are
-    reason enough, and nobody needs to ask it. A connection that was just made is not looked at.
+    One that was just made is not looked at.
     """
     if not record.info.setdefault("was_used", False):
         record.info["was_used"] = True
-        return
-    waiting = select.poll()
-    if not connection.closed:
-        waiting.register(connection.fileno(), select.POLLIN)
-    if connection.closed or waiting.poll(0):
+    elif has_ended(connection):
         raise DisconnectionError("the server has ended this connection")
+
+
+def has_ended(connection: Any) -> bool:
+    """Whether the PostgreSQL server has ended a driver's connection that waits for no answer.
+
+    A server that has nothing to answer says nothing, unless it takes its leave: so bytes that wait, or an end, are
+    reason enough, and nobody needs to ask it.
+    """
+    if connection.closed:
+        return True
+    waiting = select.poll()
+    waiting.register(connection.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))
 
 
 def _configure_sqlite(connection: Any, _record: Any) -> None:

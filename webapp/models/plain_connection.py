@@ -5,7 +5,6 @@ They come from an engine and stay apart from its pool, so that nothing has to be
 
 from __future__ import annotations
 
-import select
 import sqlite3
 import threading
 import weakref
@@ -21,6 +20,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from webapp.extensions import has_ended
 from webapp.models.group_commit import GroupCommit, RefusedError
 from webapp.models.plain_statement import SQLITE, Form, PlainStatement
 
@@ -97,14 +97,8 @@ class PlainConnection:
                 raise _worded(statement, error, self._driver) from error
 
     def has_ended(self) -> bool:
-        """Whether the server has ended it. One that has nothing to answer says nothing, unless it takes its leave."""
-        if self.dialect_name == SQLITE:
-            return False
-        if self._driver.closed:
-            return True
-        waiting = select.poll()
-        waiting.register(self._driver.pgconn.socket, select.POLLIN)
-        return bool(waiting.poll(0))
+        """Whether the server has ended it. SQLite has none."""
+        return self.dialect_name != SQLITE and has_ended(self._driver)
 
     def close(self) -> None:
         """Close it for good."""
