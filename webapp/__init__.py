@@ -43,12 +43,22 @@ def create_app(settings: Settings | None = None) -> Flask:
     _init_extensions(app)
     init_web(app)
     register_blueprints(app)
+    _put_in_front(app, settings)
     register_commands(app)
     if schema.make_sqlite_file(settings.database_url):
         schema.create_if_missing(app)
     if settings.wallet.network != "regtest":
         _refuse_play_money(app, settings)
     return app
+
+
+def _put_in_front(app: Flask, settings: Settings) -> None:
+    """What sees a request before Flask: first of all what proxies say of its sender is put right."""
+    from webapp.blueprints.api.hot_path import HotPath
+
+    app.wsgi_app = HotPath(app, app.wsgi_app)  # type: ignore[method-assign]
+    if hops := settings.security.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
 
 
 def _refuse_play_money(app: Flask, settings: Settings) -> None:
@@ -72,9 +82,6 @@ def _configure(app: Flask, settings: Settings) -> None:
         SQLALCHEMY_ENGINE_OPTIONS=engine_options(settings),
         MAX_CONTENT_LENGTH=256 * 1024,
     )
-    if security.trusted_proxies:
-        hops = security.trusted_proxies
-        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=hops, x_proto=hops, x_host=hops)  # type: ignore[method-assign]
 
 
 def _init_extensions(app: Flask) -> None:

@@ -55,23 +55,35 @@ class RateLimiter(Limiter):
     find_only_limit: Callable[[], RuntimeLimit | None] = staticmethod(lambda: None)
     """The limit that alone counts for the present request ahead of its view, shared by all that it counts for."""
 
-    def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
-        only = self.find_only_limit() if in_middleware and self.enabled and not self._storage_dead else None
-        if only is None or not self._count(only):
-            super()._check_request_limit(callable_name, in_middleware)
+    find_place: Callable[[], RequestLimit | None] = staticmethod(lambda: None)
+    """The place below that limit that the present request has taken already."""
 
-    def _count(self, only: RuntimeLimit) -> bool:
-        """Count the request. Raises RateLimitExceeded. False when the storage is away: then the library knows why."""
-        whom = [only.key_func(), str(only.scope)]
+    @property
+    def is_counting(self) -> bool:
+        """Whether requests are counted where everybody counts them: not while that storage is away."""
+        return bool(self.enabled) and not self._storage_dead
+
+    def take_place(self, only: RuntimeLimit, whom: str) -> RequestLimit | None:
+        """Count a request of somebody: its place, which is `breached` when there was none left.
+
+        None when the storage is away: then the library knows what to do.
+        """
+        names = [whom, str(only.scope)]
         try:
-            has_place = self.limiter.hit(only.limit, *whom)
+            has_place = self.limiter.hit(only.limit, *names)
         except self.storage.base_exceptions:
-            return False
-        known = RequestLimit(self, only.limit, whom, breached=not has_place, shared=True)
-        self.context.view_rate_limit, self.context.view_rate_limits = known, [known]
-        if not has_place:
+            return None
+        return RequestLimit(self, only.limit, names, breached=not has_place, shared=True)
+
+    def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
+        only = self.find_only_limit() if in_middleware and self.is_counting else None
+        place = None if only is None else self.find_place() or self.take_place(only, only.key_func())
+        if only is None or place is None:
+            super()._check_request_limit(callable_name, in_middleware)
+            return
+        self.context.view_rate_limit, self.context.view_rate_limits = place, [place]
+        if place.breached:
             raise RateLimitExceeded(only)
-        return True
 
 
 limiter = RateLimiter(key_func=get_remote_address)

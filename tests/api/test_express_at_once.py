@@ -245,8 +245,7 @@ def test_a_request_that_is_sent_again_is_refused_and_costs_its_key_nothing(world
         # Another process looks it up once it has counted it.
         instance = world.app.extensions["duxos"]
         world.app.extensions["duxos"] = replace(instance, seen_nonces=SeenNonces())
-        codes = [send(program, message).status_code for _ in range(3)]
-        assert codes == [401 if is_sound else 422, 401, 401], path
+        assert [send(program, message).status_code for _ in range(3)] == [401] * 3, path
         assert (
             int(send(program, sign(program.key, "GET", "/escrow/list")).headers["X-RateLimit-Remaining"])
             == left - 2

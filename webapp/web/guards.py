@@ -48,7 +48,6 @@ class Access:
     kind: Literal["public", "signed_in", "signed_request"]
     names: tuple[str, ...] = ()
     keeps_nonces: bool = True
-    is_once: bool = False
     is_open: Callable[[], bool] | None = None
 
 
@@ -72,14 +71,14 @@ def roles(*names: str) -> Callable[[View], View]:
     return lambda view: _marked(view, Access("signed_in", tuple(str(name) for name in names)))
 
 
-def signed_request(*scopes: str, keeps_nonces: bool = True, is_once: bool = False) -> Callable[[View], View]:
+def signed_request(*scopes: str, keeps_nonces: bool = True) -> Callable[[View], View]:
     """Mark a view as one for programs, with the scopes that a signing key needs for it.
 
     Only a view to which a request that is sent again can do no harm, because it knows it for one, does without the
-    row that every nonce costs. One that `is_once` answers by `answer_once`, which uses the nonce up with the change.
+    row that every nonce costs.
     """
     names = tuple(str(scope) for scope in scopes)
-    return lambda view: _marked(view, Access("signed_request", names, keeps_nonces, is_once))
+    return lambda view: _marked(view, Access("signed_request", names, keeps_nonces))
 
 
 def public_while(is_open: Callable[[], bool]) -> Callable[[View], View]:

@@ -6,6 +6,9 @@ inline parts, so it alone gets a looser policy.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import cache
+
 from flask import Flask, Response, request
 
 _COMMON = {
@@ -46,14 +49,18 @@ def is_openapi_path(path: str) -> bool:
     return path == OPENAPI_PREFIX or path.startswith(f"{OPENAPI_PREFIX}/")
 
 
+@cache
+def usual_headers(policy: str, is_secure: bool) -> Mapping[str, str]:
+    """What an answer says that does not say otherwise itself."""
+    # It may show money or a name: no cache keeps it.
+    headers = FIXED | {"Cache-Control": "no-store", "Content-Security-Policy": policy}
+    return headers | ({"Strict-Transport-Security": TRANSPORT_SECURITY} if is_secure else {})
+
+
 def _add_headers(response: Response) -> Response:
     said = {name.lower() for name, _ in response.headers}
-    # Whatever does not say otherwise may show money or a name: no cache keeps it.
-    wanted = FIXED | {"Cache-Control": "no-store"}
-    wanted["Content-Security-Policy"] = OPENAPI_POLICY if is_openapi_path(request.path) else PAGE_POLICY
-    if request.is_secure:
-        wanted["Strict-Transport-Security"] = TRANSPORT_SECURITY
-    for name, value in wanted.items():
+    policy = OPENAPI_POLICY if is_openapi_path(request.path) else PAGE_POLICY
+    for name, value in usual_headers(policy, request.is_secure).items():
         if name.lower() not in said:
             response.headers.add(name, value)
     if response.mimetype == "text/html":

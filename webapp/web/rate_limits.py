@@ -11,13 +11,15 @@ from functools import cache
 from ipaddress import IPv6Address, ip_address, ip_network
 
 from flask import Flask, Response, request
-from flask_limiter import ApplicationLimit
+from flask_limiter import ApplicationLimit, RequestLimit
 from flask_limiter._limits import RuntimeLimit
 from flask_login import current_user
 from limits import parse
 
+from webapp.config import Settings
 from webapp.extensions import limiter
 from webapp.services.rate_counts import counted_address
+from webapp.web.admissions import find_admission
 from webapp.web.current import services
 from webapp.web.live import is_live
 from webapp.web.signed_requests import find_actor, is_for_programs
@@ -46,6 +48,7 @@ def init_rate_limits(app: Flask) -> None:
     overall = ApplicationLimit(_requests_per_minute, principal, exempt_when=is_live, scope=OVERALL)
     live = ApplicationLimit(LIVE_REQUESTS, principal, exempt_when=lambda: not is_live(), scope="live")
     limiter.find_only_limit = _limit_of_programs
+    limiter.find_place = _place_of_admitted
     limiter.limit_manager.set_application_limits([limit.bind(limiter) for limit in (overall, live)])
     # Functions after a request run in reverse: this one sees what the limiter has added.
     app.after_request(_tell_to_wait_only_when_refused)
@@ -79,17 +82,30 @@ def _network(address: str) -> str:
 
 
 def _requests_per_minute() -> str:
-    return f"{services().settings.security.max_requests_per_minute} per minute"
+    return _per_minute(services().settings.security.max_requests_per_minute)
 
 
-def _limit_of_programs() -> RuntimeLimit | None:
-    """For a request of a program the overall limit, which it shares with all others."""
-    return _overall(_requests_per_minute()) if is_for_programs() and not is_live() else None
+def _per_minute(number: int) -> str:
+    return f"{number} per minute"
+
+
+def limit_of_programs(settings: Settings) -> RuntimeLimit:
+    """The overall limit, as it counts for requests of programs ahead of their views."""
+    return _overall(settings.security.max_requests_per_minute)
 
 
 @cache
-def _overall(rate: str) -> RuntimeLimit:
-    return RuntimeLimit(parse(rate), principal, OVERALL, shared=True)
+def _overall(per_minute: int) -> RuntimeLimit:
+    return RuntimeLimit(parse(_per_minute(per_minute)), principal, OVERALL, shared=True)
+
+
+def _limit_of_programs() -> RuntimeLimit | None:
+    return limit_of_programs(services().settings) if is_for_programs() and not is_live() else None
+
+
+def _place_of_admitted() -> RequestLimit | None:
+    admission = find_admission(request.environ)
+    return admission.place if admission else None
 
 
 def _tell_to_wait_only_when_refused(response: Response) -> Response:

@@ -7,18 +7,18 @@ be sent again as it is. A view that refuses replays by itself has no nonces kept
 
 from __future__ import annotations
 
-from contextlib import suppress
 from datetime import datetime
 from urllib.parse import quote
 
-from flask import Flask, Response, current_app, g, request
+from flask import Flask, current_app, g, request
 from werkzeug.exceptions import HTTPException
 
-from webapp.domain.exceptions import AuthenticationError, SignatureError
+from webapp.domain.exceptions import AuthenticationError
 from webapp.domain.roles import Actor, Scope
 from webapp.domain.said import said
 from webapp.services.received_request import ReceivedRequest
 from webapp.services.request_signing import RequestSigning, SignedRequest
+from webapp.web.admissions import find_admission
 from webapp.web.current import lazy_session, services
 from webapp.web.guards import Access, find_access, set_signed_request_guard
 
@@ -29,7 +29,6 @@ _PATH_CHARACTERS = "/:@!$&'()*+,;=~"
 def init_signed_requests(app: Flask) -> None:
     """Tie the two steps to an app. Call it before the limiter's `init_app`."""
     app.before_request(_authenticate)
-    app.after_request(_use_up_what_was_refused)
     set_signed_request_guard(app, _admit)
 
 
@@ -71,6 +70,9 @@ def _keeps_nonces() -> bool:
 def _authenticate() -> None:
     if not is_for_programs():
         return
+    if admission := find_admission(request.environ):
+        g.signed_request, g.signed_request_refusal = admission.signed, admission.failure
+        return
     try:
         g.signed_request = _verified()
     except (AuthenticationError, HTTPException) as error:
@@ -91,31 +93,8 @@ def _admit(scopes: tuple[str, ...]) -> None:
     signed: SignedRequest = g.signed_request
     for scope in scopes:
         signed.actor.require_scope(Scope(scope))
-    access = _access()
-    g.nonce_is_due = _keeps_nonces()
-    if g.nonce_is_due and not (access is not None and access.is_once):
-        use_up_nonce()
-
-
-def _use_up_what_was_refused(response: Response) -> Response:
-    """A view that uses nonces up with its change has refused this one before: it must not come again and again."""
-    if g.get("nonce_is_due") and 400 <= response.status_code < 500:
-        with suppress(SignatureError):
-            use_up_nonce()
-    return response
-
-
-def current_signature() -> SignedRequest:
-    """Who signed the present request, and with which nonce. Raises AuthenticationError without a signature."""
-    current_actor()
-    signed: SignedRequest = g.signed_request
-    return signed
-
-
-def use_up_nonce() -> None:
-    """Let the present request never work again. Raises SignatureError when it has been used already."""
-    g.nonce_is_due = False
-    _signing().use_nonce(g.signed_request)
+    if _keeps_nonces():
+        _signing().use_nonce(signed)
 
 
 def _signing() -> RequestSigning:

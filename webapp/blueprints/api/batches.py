@@ -68,11 +68,11 @@ def run_batch(header: IdempotencyHeader, body: Batch) -> Response:
 def _telling(actor: Actor) -> Callable[[AnyEscrow], str]:
     """How an escrow is written down: one of the usual kind at once."""
     session, settings = db_session(), services().settings
-    manager, usual = services().escrow_manager(session, actor), UsualDocuments(actor)
+    manager, usual = services().escrow_manager(session, actor), UsualDocuments()
 
     def tell(escrow: AnyEscrow) -> str:
         if isinstance(escrow, EscrowRow):
-            return usual.text(escrow, fair_terms(session, settings, escrow))
+            return usual.text(escrow, fair_terms(session, settings, escrow), actor)
         return escrow_document(escrow, manager, actor).model_dump_json()
 
     return tell

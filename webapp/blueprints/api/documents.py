@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -34,6 +34,8 @@ from webapp.services.terms.records import terms_of_all
 from webapp.services.wallet_queries import WalletOverview
 from webapp.web.current import db_session, services
 
+# The path of an escrow's view: by the view's name and the escrow's id.
+Address = Callable[[str, str], str]
 _PLACE = "00000000-0000-0000-0000-000000000000"
 # What is told of the payment of one that was paid for out of the balance.
 FROM_BALANCE: dict[str, Any] = {
@@ -168,24 +170,25 @@ def _deposit(deposit: Deposit, needed: int) -> EscrowDeposit:
     )
 
 
-def links_of(escrow: AnyEscrow, terms: Terms, actor: Actor) -> dict[str, str]:
+def links_of(escrow: AnyEscrow, terms: Terms, actor: Actor, address: Address | None = None) -> dict[str, str]:
     """The addresses of what the actor may do to the escrow now, by what it is."""
+    address = address or address_of
     allowed = allowed_actions(terms, parties_of(escrow, actor), utcnow())
     if terms.decide_themselves:
         allowed -= {Action.RELEASE}  # an approval, where they ask for it
     escrow_id = str(escrow.id)
     links = {
-        "self": address_of("api_escrows.show", escrow_id),
-        "transactions": address_of("api_escrows.list_transactions", escrow_id),
+        "self": address("api_escrows.show", escrow_id),
+        "transactions": address("api_escrows.list_transactions", escrow_id),
     }
     for action, (view, scope) in _ACTIONS.items():
         if action in allowed and (actor.scopes is None or scope in actor.scopes):
-            links[action.value] = address_of(view, escrow_id)
+            links[action.value] = address(view, escrow_id)
     return links
 
 
 def address_of(view: str, escrow_id: str) -> str:
-    """The path of an escrow's view."""
+    """The path of an escrow's view, in the present request."""
     return _pattern(view, request.script_root).replace(_PLACE, escrow_id)
 
 

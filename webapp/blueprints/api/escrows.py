@@ -13,7 +13,6 @@ from webapp.blueprints.api.documents import (
     escrow_document,
     escrow_documents,
     event_document,
-    usual_escrow_document,
 )
 from webapp.blueprints.api.escrow_filter import EscrowFilter
 from webapp.blueprints.api.operations import (
@@ -40,18 +39,16 @@ from webapp.domain.clock import to_rfc3339
 from webapp.domain.escrow_states import Action
 from webapp.domain.exceptions import NotFoundError
 from webapp.domain.roles import Scope
-from webapp.extensions import db
 from webapp.models import Escrow
 from webapp.services import audit_trail, escrow_queries
 from webapp.services.escrow_manager import EscrowManager
-from webapp.services.express.lane import ExpressLane, Once
 from webapp.services.funding_terms import DEPOSIT
 from webapp.services.idempotency import StoredAnswer
 from webapp.services.result_inspection import Inspection, find_report, inspect_result
 from webapp.web.body_sizes import takes_results
-from webapp.web.current import db_session, lazy_session, services
+from webapp.web.current import db_session, services
 from webapp.web.guards import signed_request
-from webapp.web.signed_requests import current_actor, use_up_nonce
+from webapp.web.signed_requests import current_actor
 
 _TAG = Tag(name="Escrows", description="Amounts that a payer locked for a task")
 bp = APIBlueprint(
@@ -67,7 +64,7 @@ class CreatedEscrow(EscrowDocument):
     "/create",
     **operation(Scope.ESCROW_CREATE, created_at_location(CreatedEscrow), creates=True, more_problems=(503,)),
 )
-@signed_request(Scope.ESCROW_CREATE, is_once=True)
+@signed_request(Scope.ESCROW_CREATE)
 def create(header: IdempotencyHeader, body: NewEscrow) -> Response:
     """Lock an amount of the payer's balance for a task, or ask for a deposit that pays for it."""
     terms = body.model_dump()
@@ -79,12 +76,12 @@ def create(header: IdempotencyHeader, body: NewEscrow) -> Response:
         manager = _manager()
         return _made(_document(manager.create_escrow(**terms), manager))
 
-    return answer_once(header, effect, lambda once: _lane(once, _made).create(terms))
+    return answer_once(header, effect)
 
 
 @bp.post("/<id>/deliver", **operation(Scope.ESCROW_DELIVER, EscrowDocument, changes=True))
 @takes_results
-@signed_request(Scope.ESCROW_DELIVER, is_once=True)
+@signed_request(Scope.ESCROW_DELIVER)
 def deliver(path: EscrowPath, header: IdempotencyHeader, body: Delivery) -> Response:
     """Hand in the provider's signed result; the payer's time to object begins."""
     stated = (path.id, body.result_hash, body.provider_signature)
@@ -95,7 +92,7 @@ def deliver(path: EscrowPath, header: IdempotencyHeader, body: Delivery) -> Resp
 
     if body.has_result:
         return _answer_inspected(header, path.id, Action.DELIVER, body, effect)
-    return answer_once(header, effect, lambda once: _lane(once, changed).deliver(*stated))
+    return answer_once(header, effect)
 
 
 @bp.post(
@@ -109,7 +106,7 @@ def deliver(path: EscrowPath, header: IdempotencyHeader, body: Delivery) -> Resp
     ),
 )
 @takes_results
-@signed_request(Scope.ESCROW_RELEASE, is_once=True)
+@signed_request(Scope.ESCROW_RELEASE)
 def release(path: EscrowPath, header: IdempotencyHeader, body: Release) -> Response:
     """Accept the result: the provider and the community fund are paid."""
     stated = (path.id, body.result_hash, body.provider_signature)
@@ -120,7 +117,7 @@ def release(path: EscrowPath, header: IdempotencyHeader, body: Release) -> Respo
 
     if body.has_result:
         return _answer_inspected(header, path.id, Action.RELEASE, body, effect)
-    return answer_once(header, effect, lambda once: _lane(once, changed).release(*stated))
+    return answer_once(header, effect)
 
 
 @bp.post(
@@ -133,7 +130,7 @@ def release(path: EscrowPath, header: IdempotencyHeader, body: Release) -> Respo
         "deadline has passed without a delivery. Before it is paid for: for the payer and the provider.",
     ),
 )
-@signed_request(Scope.ESCROW_REFUND, is_once=True)
+@signed_request(Scope.ESCROW_REFUND)
 def refund(path: EscrowPath, header: IdempotencyHeader, body: Refund) -> Response:
     """Give the amount back to the payer."""
 
@@ -141,7 +138,7 @@ def refund(path: EscrowPath, header: IdempotencyHeader, body: Refund) -> Respons
         manager = _manager()
         return changed(_document(manager.refund_escrow(path.id, body.reason), manager))
 
-    return answer_once(header, effect, lambda once: _lane(once, changed).refund(path.id, body.reason))
+    return answer_once(header, effect)
 
 
 @bp.get("/list", **operation(Scope.ESCROW_READ, EscrowPage))
@@ -207,8 +204,7 @@ def _answer_inspected(
     body: Delivery | Release,
     effect: Callable[[Inspection | None], StoredAnswer],
 ) -> Response:
-    """A result came along: it is checked first, which takes a while, and no request may ask for that twice."""
-    use_up_nonce()
+    """A result came along: it is checked first, which takes a while."""
     settings = services().settings
     submitted = body.submitted(settings.escrow.max_result_size)
     inspection = inspect_result(
@@ -219,13 +215,6 @@ def _answer_inspected(
 
 def _made(document: EscrowDocument) -> StoredAnswer:
     return made(document, address_of("api_escrows.show", document.id))
-
-
-def _lane(once: Once, answered: Callable[[EscrowDocument], StoredAnswer]) -> ExpressLane:
-    actor = current_actor()
-    return services().express_lane(
-        lazy_session(), db.engine, once, lambda escrow: answered(usual_escrow_document(escrow, actor))
-    )
 
 
 def _manager() -> EscrowManager:

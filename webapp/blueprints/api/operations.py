@@ -13,12 +13,11 @@ from webapp.domain import exact_json
 from webapp.domain.exceptions import ValidationError
 from webapp.domain.roles import Scope
 from webapp.services import idempotency
-from webapp.services.express.lane import Once
 from webapp.services.idempotency import StoredAnswer
 from webapp.web.current import db_session
 from webapp.web.due_terms import settling_what_is_due
 from webapp.web.errors import PROBLEM_MIMETYPE
-from webapp.web.signed_requests import current_actor, current_signature, use_up_nonce
+from webapp.web.signed_requests import current_actor
 
 SECURITY_SCHEME = "signature"
 _JSON = "application/json"
@@ -106,25 +105,12 @@ def changed(document: BaseModel) -> StoredAnswer:
     return StoredAnswer(200, document.model_dump_json())
 
 
-def answer_once(
-    header: IdempotencyHeader,
-    effect: Callable[[], StoredAnswer],
-    express: Callable[[Once], StoredAnswer | None] | None = None,
-) -> Response:
-    """Run a change, once for each Idempotency-Key, and answer it.
-
-    A view that `is_once` gives the `express` way, too, which is tried first and uses up the nonce with the change.
-    """
+def answer_once(header: IdempotencyHeader, effect: Callable[[], StoredAnswer]) -> Response:
+    """Run a change, once for each Idempotency-Key, and answer it."""
     same = idempotency.request_hash(request.method, request.full_path, request.get_json(silent=True))
     key = header.idempotency_key
-    if key is not None:
-        idempotency.require_key(key)
-    stored = express(Once(current_signature(), key, same)) if express else None
-    if stored is None:
-        if express:
-            use_up_nonce()
-        with settling_what_is_due():
-            stored = idempotency.run(db_session(), current_actor().principal, key, same, effect)
+    with settling_what_is_due():
+        stored = idempotency.run(db_session(), current_actor().principal, key, same, effect)
     response = Response(stored.body, status=stored.status, mimetype=_JSON)
     if stored.location is not None:
         response.headers["Location"] = stored.location

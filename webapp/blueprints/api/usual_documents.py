@@ -1,4 +1,4 @@
-"""Escrows of the usual kind as the texts of their documents, written at once: a batch has a thousand of them.
+"""Escrows of the usual kind as the texts of their documents, written at once: for batches, and for the hot path.
 
 The same as `documents.usual_escrow_document` (`tests/api/test_batches.py` compares them), without a model in between.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from webapp.blueprints.api.documents import FROM_BALANCE, links_of
+from webapp.blueprints.api.documents import FROM_BALANCE, Address, links_of
 from webapp.domain.clock import to_rfc3339, utcnow
 from webapp.domain.escrow_facts import parties_of
 from webapp.domain.escrow_states import Terms
@@ -17,29 +17,33 @@ from webapp.services.express.rows import EscrowRow
 
 _encoded = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, check_circular=False).encode
 _PLACE = "\0"
+_MOST_KEPT = 1000
 
 
 class UsualDocuments:
-    """Writes them for one actor, in one request."""
+    """Writes them. `address` is where views are; without it, as the present request of Flask has it."""
 
-    def __init__(self, actor: Actor) -> None:
-        self._actor = actor
+    def __init__(self, address: Address | None = None) -> None:
+        self._address = address
         self._links: dict[tuple[Any, ...], str] = {}
 
-    def text(self, escrow: EscrowRow, terms: Terms) -> str:
-        """The document; `terms` are the escrow's, with its deadlines as they are by rights."""
+    def text(self, escrow: EscrowRow, terms: Terms, actor: Actor) -> str:
+        """The document for this actor; `terms` are the escrow's, with its deadlines as they are by rights."""
         escrow_id = str(escrow.id)
-        links = self._links_like(escrow, terms).replace(_PLACE, escrow_id)
+        links = self._links_like(escrow, terms, actor).replace(_PLACE, escrow_id)
         return f'{_encoded(_members(escrow, escrow_id))[:-1]},"links":{links}}}'
 
-    def _links_like(self, escrow: EscrowRow, terms: Terms) -> str:
-        """The links of escrows that stand like this one, with a place for their id."""
-        now, parties = utcnow(), parties_of(escrow, self._actor)
-        stands = (terms.status, parties, terms.has_expired(now), terms.window_is_over(now))
-        if stands not in self._links:
-            links = _encoded(links_of(escrow, terms, self._actor))
-            self._links[stands] = links.replace(str(escrow.id), _PLACE)
-        return self._links[stands]
+    def _links_like(self, escrow: EscrowRow, terms: Terms, actor: Actor) -> str:
+        """The links of escrows that stand like this one to somebody like this, with a place for their id."""
+        now, parties = utcnow(), parties_of(escrow, actor)
+        stands = (terms.status, parties, actor.scopes, terms.has_expired(now), terms.window_is_over(now))
+        links = self._links.get(stands)
+        if links is None:
+            if len(self._links) >= _MOST_KEPT:
+                self._links.clear()
+            links = _encoded(links_of(escrow, terms, actor, self._address)).replace(str(escrow.id), _PLACE)
+            self._links[stands] = links
+        return links
 
 
 def _members(escrow: EscrowRow, escrow_id: str) -> dict[str, Any]:
