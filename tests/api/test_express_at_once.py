@@ -28,7 +28,8 @@ from webapp.ledger.journal import Move, post
 from webapp.models import Escrow, Wallet
 from webapp.models.plain_connection import PlainConnection
 from webapp.services import audit_trail, idempotency
-from webapp.services.express import lane
+from webapp.services.express import lane, recent
+from webapp.services.express.recent import RecentEscrows
 from webapp.services.express.rows import Seen, look
 from webapp.services.idempotency import StoredAnswer
 from webapp.services.seen_nonces import SeenNonces
@@ -181,7 +182,7 @@ def _ask_for_payouts(world: World, escrow: Escrow) -> None:
         wallet.payout_address = ADDRESS
 
 
-@pytest.mark.parametrize(
+happens_meanwhile = pytest.mark.parametrize(
     ("happening", "status", "trail"),
     [
         (_deliver, 200, ["created", "delivered", "released"]),
@@ -192,6 +193,9 @@ def _ask_for_payouts(world: World, escrow: Escrow) -> None:
         (_ask_for_payouts, 200, ["created", "released", "payout_queued"]),
     ],
 )
+
+
+@happens_meanwhile
 def test_what_happens_between_looking_and_doing_counts(
     world: World,
     monkeypatch: pytest.MonkeyPatch,
@@ -214,6 +218,52 @@ def test_what_happens_between_looking_and_doing_counts(
     assert answer.status_code == status, answer.text
     assert [each.kind for each in audit_trail.entries(world.session, escrow.id)] == trail
     world.session.rollback()
+
+
+@happens_meanwhile
+def test_what_another_process_does_to_an_escrow_made_here_counts(
+    world: World, happening: Callable[[World, Escrow], None], status: int, trail: list[str]
+) -> None:
+    escrow = _made(world)
+    here = world.app.extensions["duxos"]
+    world.app.extensions["duxos"] = replace(here, recent_escrows=RecentEscrows())
+    happening(world, escrow)
+    world.app.extensions["duxos"] = here
+    answer = world.payer.post(f"/escrow/{escrow.id}/release", world.result(escrow))
+    world.session.rollback()
+    assert answer.status_code == status, answer.text
+    assert [each.kind for each in audit_trail.entries(world.session, escrow.id)] == trail
+    world.session.rollback()
+
+
+@on_sqlite
+def test_what_was_made_here_is_not_looked_up_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked: list[uuid.UUID] = []
+
+    def note(connection: PlainConnection, escrow_id: uuid.UUID) -> Seen | None:
+        looked.append(escrow_id)
+        return look(connection, escrow_id)
+
+    monkeypatch.setattr(lane, "look", note)
+    monkeypatch.setattr(recent, "MOST", 2)
+    first, second, third = (_made(world) for _ in range(3))
+    _deliver(world, third)
+    for escrow in (first, second, third):
+        assert world.payer.post(f"/escrow/{escrow.id}/release", world.result(escrow)).status_code == 200
+    # A number with a point may come back from the database in other words.
+    floating = _made(world, metadata={"scale": 1e300})
+    _deliver(world, floating)
+    assert looked == [first.id, floating.id]
+
+
+def _made(world: World, **terms: Any) -> Escrow:
+    """An escrow that the process remembers."""
+    answer = world.payer.post("/escrow/create", world.terms(**terms))
+    assert answer.status_code == 201, answer.text
+    world.session.rollback()  # what it has read before is older
+    escrow = world.session.get_one(Escrow, uuid.UUID(answer.json["id"]))
+    world.session.rollback()
+    return escrow
 
 
 def _endpoints(world: World) -> Iterator[tuple[Program, str, Any]]:

@@ -120,7 +120,7 @@ def test_a_database_that_is_away_is_told_as_everywhere(
         # The connections that there are end, and there are no new ones.
         world.session.rollback()
         own = "datname = current_database() AND pid <> pg_backend_pid()"
-        other.execute(text(f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {own}"))
+        other.execute(text(f"SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity WHERE {own}"))
         other.rollback()
         with monkeypatch.context() as away:
             away.setattr(engine.pool, "_creator", refuse)

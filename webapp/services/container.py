@@ -22,6 +22,7 @@ from webapp.services.disputes.ladder import DisputeLadder
 from webapp.services.escrow_manager import EscrowManager
 from webapp.services.evidence.book import EvidenceBook
 from webapp.services.express.lane import ExpressLane, Once, Writer
+from webapp.services.express.recent import RecentEscrows
 from webapp.services.express.rows import AnyEscrow
 from webapp.services.identity import Identity
 from webapp.services.key_ring import KeyRing
@@ -47,12 +48,13 @@ class Services:
     daemon: DaemonWallet
     key_ring: KeyRing
     seen_nonces: SeenNonces
+    recent_escrows: RecentEscrows
 
     @classmethod
     def of(cls, settings: Settings) -> Services:
         """The services of an instance."""
         box = SecretBox.of(settings)
-        return cls(settings, box, daemon_for(settings), KeyRing(box), SeenNonces())
+        return cls(settings, box, daemon_for(settings), KeyRing(box), SeenNonces(), RecentEscrows())
 
     def escrow_manager(self, session: Session, actor: Actor) -> EscrowManager:
         """Escrows, as this actor."""
@@ -64,7 +66,7 @@ class Services:
 
     def express_lane(self, session: Session, engine: Engine, once: Once, write: Writer) -> ExpressLane:
         """The hot path, for one request."""
-        return ExpressLane(session, engine, self.settings, self.key_ring, once, write)
+        return ExpressLane(session, engine, self.settings, self.key_ring, self.recent_escrows, once, write)
 
     def offers(self, session: Session, actor: Actor) -> Offers:
         """What the sides of escrows offer each other, as this actor."""

@@ -43,6 +43,7 @@ from webapp.services.express.plans import (
     plan_refund,
     plan_release,
 )
+from webapp.services.express.recent import RecentEscrows
 from webapp.services.express.rows import EscrowRow, Seen, look
 from webapp.services.express.statements import creation, move, named
 from webapp.services.funding_terms import BALANCE
@@ -53,6 +54,7 @@ from webapp.services.request_signing import NONCE_RETENTION, SignedRequest
 from webapp.services.transaction_validator import TransactionValidator
 from webapp.services.unit_of_work import let_go
 
+_LIVE = (Status.ACTIVE, Status.DELIVERED)
 Writer = Callable[[EscrowRow], StoredAnswer]
 
 
@@ -74,6 +76,7 @@ class ExpressLane:
         engine: Engine,
         settings: Settings,
         key_ring: KeyRing,
+        recent: RecentEscrows,
         once: Once,
         write: Writer,
     ) -> None:
@@ -81,6 +84,7 @@ class ExpressLane:
         self._engine = engine
         self._settings = settings
         self._validator = TransactionValidator(session, settings, key_ring)
+        self._recent = recent
         self._once = once
         self._actor = once.signed.actor
         self._write = write
@@ -127,21 +131,32 @@ class ExpressLane:
         self, escrow_id: str, action: Action, plan: Callable[[EscrowRow, datetime], Plan]
     ) -> StoredAnswer | None:
         try:
-            seen = self._look(parsed_escrow_id(escrow_id))
-            now = utcnow()
-            if seen is None or not self._is_usual(seen, action, now):
-                return None
-            made = plan(seen.escrow, now)
+            wanted = parsed_escrow_id(escrow_id)
+            recent = self._recent.take(wanted)
+            answer = None if recent is None else self._attempt(recent, action, plan)
+            if answer is None and (seen := self._look(wanted)) is not None:
+                answer = self._attempt(seen, action, plan)
         except DuxosError:
             return None
+        return answer
+
+    def _attempt(
+        self, seen: Seen, action: Action, plan: Callable[[EscrowRow, datetime], Plan]
+    ) -> StoredAnswer | None:
+        """Change the escrow if it is as it was seen. Raises DuxosError for what is not allowed."""
+        escrow, now = seen.escrow, utcnow()
+        if not self._is_usual(seen, action, now):
+            return None
+        made = plan(escrow, now)
         values = {
-            "seen_status": seen.escrow.status,
-            "escrow_id": seen.escrow.id,
-            "provider_wallet": seen.escrow.provider_wallet_id,
+            "seen_status": escrow.status,
+            "seen_updated_at": escrow.updated_at,
+            "escrow_id": escrow.id,
+            "provider_wallet": escrow.provider_wallet_id,
         }
-        carry_out(seen.escrow, action, made, now)
+        carry_out(escrow, action, made, now)
         statement = move(action, is_keyed=self._is_keyed)
-        return self._do(statement, seen.escrow, made, Place(seen.last_sequence + 1, seen.last_hash), values)
+        return self._do(statement, escrow, made, Place(seen.last_sequence + 1, seen.last_hash), values)
 
     def _look(self, escrow_id: uuid.UUID) -> Seen | None:
         let_go(self._session)
@@ -151,7 +166,7 @@ class ExpressLane:
     def _is_usual(self, seen: Seen, action: Action, now: datetime) -> bool:
         """Whether it is of the usual kind, no deadline seems to have passed, and the actor may do this to it."""
         escrow, terms = seen.escrow, seen.escrow.terms
-        if terms.status not in (Status.ACTIVE, Status.DELIVERED) or (terms.status, action) not in MOVES:
+        if terms.status not in _LIVE or (terms.status, action) not in MOVES:
             return False
         if terms.has_own_terms or escrow.funding != BALANCE:
             return False
@@ -171,10 +186,11 @@ class ExpressLane:
     ) -> StoredAnswer | None:
         """Run the statement. The answer is written first, since it is stored with what it tells of."""
         answer = self._write(escrow)
+        event = event_of(self._actor.name, escrow, plan, place)
         values = {
             **named("escrow", plan.columns),
             **self._request_values(answer, escrow.updated_at),
-            **named("told", event_of(self._actor.name, escrow, plan, place)),
+            **named("told", event),
             **(more or {}),
         }
         if plan.moves:
@@ -186,6 +202,8 @@ class ExpressLane:
                 statement.run(connection, values)
         except NotDoneError:
             return None
+        if escrow.status in _LIVE:
+            self._recent.keep(Seen(escrow, place.sequence, event["hash"], None), len(answer.body))
         announce(self._engine)
         return answer
 

@@ -32,6 +32,8 @@ from webapp.services.express.rows import NEW
 from webapp.services.signing_keys import spending
 
 _ESCROWS: Any = Escrow.__table__
+# What must be as it was seen. Whatever changes an escrow changes one of these, or tells so on its trail.
+_SEEN = ("status", "updated_at")
 # What each move changes besides the state.
 CHANGED = {
     Action.DELIVER: ("result_hash", "provider_signature", "worked_by_node_id", "delivered_at", "accept_by"),
@@ -55,7 +57,7 @@ def creation(*, is_keyed: bool, is_limited: bool) -> OneStatement:
 
 @cache
 def move(action: Action, *, is_keyed: bool) -> OneStatement:
-    """Delivery, release or refund of an escrow that is still in the state in which it was seen."""
+    """Delivery, release or refund of an escrow that is still as it was seen."""
     money = movement(*_MONEY[action]) if action in _MONEY else ()
     change = Step("escrow", lambda before: _change(before, action))
     return OneStatement(*_request(is_keyed), change, *money, Step("told", _tell))
@@ -106,8 +108,8 @@ def _spend(before: Before) -> Any:
 def _change(before: Before, action: Action) -> Any:
     columns = _ESCROWS.c
     names = ("status", "updated_at", *CHANGED[action])
-    is_as_seen = columns.status == bindparam("seen_status", type_=columns.status.type)
-    conditions = [columns.id == _parameter("escrow", columns.id), is_as_seen, before.is_done]
+    as_seen = (columns[name] == bindparam(f"seen_{name}", type_=columns[name].type) for name in _SEEN)
+    conditions = [columns.id == _parameter("escrow", columns.id), *as_seen, before.is_done]
     if action is Action.RELEASE:
         # What leaves for the chain at once is for the ordinary way, even if it was asked for only now.
         wallet = bindparam("provider_wallet", type_=Wallet.__table__.c.id.type)
