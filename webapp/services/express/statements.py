@@ -1,6 +1,7 @@
 """The money statements of an escrow's usual life: one for each move, made of the same steps.
 
-    request    the nonce is used up, and the answer stored under the idempotency key, if there is one
+    request    the nonce is used up, and the answer stored under the idempotency key, if there is one: either refuses
+               the statement when it is there already
     escrow     it is made, or goes from the state that was seen to the next one
     money      the wallets, the journal entry, its postings (`ledger.steps`)
     told       the event on the audit trail
@@ -80,15 +81,12 @@ def _request(is_keyed: bool) -> tuple[Step, ...]:
 
 
 def _use_nonce(before: Before) -> Any:
-    names = ("key_id", "nonce", "expires_at")
-    return _insert(before, RequestNonce.__table__, "nonce", names).on_conflict_do_nothing()
+    return _insert(before, RequestNonce.__table__, "nonce", ("key_id", "nonce", "expires_at"))
 
 
 def _store_answer(before: Before) -> Any:
     names = ("principal", "key", "request_hash", "response_status", "response_location", "response_body")
-    return _insert(
-        before, IdempotencyKey.__table__, "answer", (*names, "created_at")
-    ).on_conflict_do_nothing()
+    return _insert(before, IdempotencyKey.__table__, "answer", (*names, "created_at"))
 
 
 def _create(before: Before) -> Any:
