@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, bindparam, literal_column, select, union_all
+from sqlalchemy import ColumnElement, Select, bindparam, literal_column, select, union_all
 
 from webapp.domain.accounts import wallet_part
 from webapp.ledger.balances import change_of
@@ -22,10 +22,13 @@ _ENTRIES: Any = JournalEntry.__table__
 _POSTINGS: Any = Posting.__table__
 
 
-def movement(wallets: int, moves: int) -> tuple[Step, ...]:
-    """The steps of one entry that changes so many wallets by so many moves. `values_of` fills their parameters."""
+def movement(wallets: int, moves: int, *limits: ColumnElement[bool]) -> tuple[Step, ...]:
+    """The steps of one entry that changes so many wallets by so many moves. `values_of` fills their parameters.
+
+    `limits` are what has to hold for each of the wallets besides.
+    """
     return (
-        *(_wallet(number) for number in range(wallets)),
+        *(_wallet(number, limits) for number in range(wallets)),
         Step("entry", _enter, gives=("id",)),
         Step("posted", lambda before: _post(before, moves)),
     )
@@ -49,8 +52,8 @@ def values_of(key: str, kind: str, moves: Sequence[Move], now: datetime) -> dict
     return values
 
 
-def _wallet(number: int) -> Step:
-    return Step(f"wallet{number}", lambda before: change_of(_prefix(number)).where(before.is_done))
+def _wallet(number: int, limits: Sequence[ColumnElement[bool]]) -> Step:
+    return Step(f"wallet{number}", lambda before: change_of(_prefix(number)).where(before.is_done, *limits))
 
 
 def _prefix(number: int) -> str:
@@ -71,6 +74,7 @@ def _post(before: Before, moves: int) -> Any:
 
 
 def _posting(before: Before, number: int) -> Select[Any]:
+    """It waits for the entry, since that gives it its number: without one the database refuses it."""
     columns = _POSTINGS.c
     amount = bindparam(f"amount{number}", type_=columns.amount.type)
     return select(
@@ -78,4 +82,4 @@ def _posting(before: Before, number: int) -> Select[Any]:
         bindparam(f"source{number}", type_=columns.source.type),
         bindparam(f"destination{number}", type_=columns.destination.type),
         amount,
-    ).where(before.is_done, amount > literal_column("0"))
+    ).where(amount > literal_column("0"))

@@ -59,7 +59,8 @@ def creation(*, is_keyed: bool, is_limited: bool) -> OneStatement:
 @cache
 def move(action: Action, *, is_keyed: bool) -> OneStatement:
     """Delivery, release or refund of an escrow that is still as it was seen."""
-    money = movement(*_MONEY[action]) if action in _MONEY else ()
+    limits = (_stays_here(),) if action is Action.RELEASE else ()
+    money = movement(*_MONEY[action], *limits) if action in _MONEY else ()
     change = Step("escrow", lambda before: _change(before, action))
     return OneStatement(*_request(is_keyed), change, *money, Step("told", _tell))
 
@@ -107,16 +108,15 @@ def _change(before: Before, action: Action) -> Any:
     columns = _ESCROWS.c
     names = ("status", "updated_at", *CHANGED[action])
     as_seen = (columns[name] == bindparam(f"seen_{name}", type_=columns[name].type) for name in _SEEN)
-    conditions = [columns.id == _parameter("escrow", columns.id), *as_seen, before.is_done]
-    if action is Action.RELEASE:
-        # What leaves for the chain at once is for the ordinary way, even if it was asked for only now.
-        wallet = bindparam("provider_wallet", type_=Wallet.__table__.c.id.type)
-        leaves = exists(select(literal_column("1"))).where(
-            Wallet.id == wallet, Wallet.payout_address.is_not(None)
-        )
-        conditions.append(~leaves)
+    is_it = columns.id == _parameter("escrow", columns.id)
     values = {name: _parameter("escrow", columns[name]) for name in names}
-    return update(_ESCROWS).where(*conditions).values(values)
+    return update(_ESCROWS).where(is_it, *as_seen, before.is_done).values(values)
+
+
+def _stays_here() -> Any:
+    """What leaves for the chain at once is for the ordinary way, even if it was asked for only now."""
+    provider = bindparam("provider_wallet", type_=Wallet.__table__.c.id.type)
+    return Wallet.payout_address.is_(None) | (Wallet.id != provider)
 
 
 def _tell(before: Before) -> Any:
