@@ -78,7 +78,7 @@ def result_payload(escrow_id: uuid.UUID, amount: Amount, result_hash: str) -> by
 def sign_result(secret: str, escrow_id: uuid.UUID, amount: Amount, result_hash: str) -> str:
     """HMAC-SHA256 in hex over `result_payload`, keyed with the UTF-8 bytes of the secret."""
     payload = result_payload(escrow_id, amount, result_hash)
-    return hmac.new(secret.encode(), payload, hashlib.sha256).hexdigest()
+    return hmac.digest(secret.encode(), payload, "sha256").hex()
 
 
 def is_result_signature(

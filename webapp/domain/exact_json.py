@@ -18,16 +18,10 @@ EXACT = Context(prec=2 * (MAX_DIGITS + LARGEST_EXPONENT))
 """Precise enough for sums, differences and remainders of numbers within those bounds: nothing is rounded."""
 
 
-def read_json(source: str | bytes, max_depth: int = MAX_DEPTH, **options: Any) -> Any:
+def read_json(source: str | bytes, max_depth: int = MAX_DEPTH) -> Any:
     """The value. Raises ValueError for what is malformed; its text is a reason for the sender."""
     try:
-        value = json.loads(
-            source,
-            parse_float=_decimal,
-            parse_constant=_refuse_constant,
-            object_pairs_hook=_object,
-            **options,
-        )
+        value = _DECODER.decode(source if isinstance(source, str) else _text(source))
     except RecursionError:
         raise ValueError("the nesting is too deep") from None
     if not _is_shallow(value, max_depth):
@@ -76,6 +70,11 @@ def _is_shallow(value: Any, levels: int) -> bool:
     return all(_is_shallow(part, levels - 1) for part in parts if isinstance(part, dict | list))
 
 
+def _text(source: bytes) -> str:
+    """In which of the Unicode encodings, JSON says by itself."""
+    return source.decode(json.detect_encoding(source), "surrogatepass")
+
+
 def _refuse_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
 
@@ -85,6 +84,9 @@ def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(members):
         raise ValueError("an object names a member twice")
     return found
+
+
+_DECODER = json.JSONDecoder(parse_float=_decimal, parse_constant=_refuse_constant, object_pairs_hook=_object)
 
 
 def _refuse_lone_surrogates(source: str | bytes, value: Any) -> None:

@@ -7,7 +7,7 @@ them.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -77,16 +77,32 @@ class PlainStatement:
 
 
 def _text(value: Any) -> bytes | None:
+    """As PostgreSQL reads it. It reads True and False, numbers and ids as Python writes them."""
+    write = _WRITERS.get(type(value))
+    return write(value) if write else _text_of_other(value)
+
+
+def _text_of_other(value: Any) -> bytes | None:
     if value is None:
         return None
-    if isinstance(value, str):
-        if "\0" in value:  # it would end the text for the driver's library, which refuses nothing
-            raise psycopg.DataError("text for PostgreSQL cannot contain U+0000")
-        return value.encode()
-    if isinstance(value, Amount):
-        value = value.base_units
-    elif isinstance(value, datetime):
-        value = value.isoformat()
-    elif isinstance(value, dict | list):
-        value = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
-    return str(value).encode()  # PostgreSQL reads True and False as they are
+    return _text_of_str(value) if isinstance(value, str) else str(value).encode()
+
+
+def _text_of_str(value: str) -> bytes:
+    if "\0" in value:  # it would end the text for the driver's library, which refuses nothing
+        raise psycopg.DataError("text for PostgreSQL cannot contain U+0000")
+    return value.encode()
+
+
+def _text_of_json(value: Any) -> bytes:
+    return _AS_JSON.encode(value).encode()
+
+
+_AS_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+_WRITERS: dict[type, Callable[[Any], bytes]] = {
+    str: _text_of_str,
+    Amount: lambda amount: b"%d" % amount.base_units,
+    datetime: lambda moment: moment.isoformat().encode(),
+    dict: _text_of_json,
+    list: _text_of_json,
+}

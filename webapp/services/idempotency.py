@@ -23,6 +23,7 @@ from webapp.services.unit_of_work import unit_of_work
 
 MAX_KEY_LENGTH = 128
 FIELD = "Idempotency-Key"
+_FORM = json.JSONEncoder(sort_keys=True, separators=(",", ":"), default=str)
 
 _COLUMNS = IdempotencyKey.__table__.columns
 _STORED = select(
@@ -42,8 +43,7 @@ class StoredAnswer:
 
 def request_hash(*parts: Any) -> str:
     """SHA-256 of what makes two requests the same: plain values, in which the order of an object's members is moot."""
-    form = json.dumps(parts, sort_keys=True, separators=(",", ":"), default=str)
-    return hashlib.sha256(form.encode()).hexdigest()
+    return hashlib.sha256(_FORM.encode(parts).encode()).hexdigest()
 
 
 def run(

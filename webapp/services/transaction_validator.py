@@ -39,7 +39,7 @@ class TransactionValidator:
         self, db_session: Session, config: Settings | None = None, key_ring: KeyRing | None = None
     ) -> None:
         self._session = db_session
-        self._nodes = NodeAuthService(db_session, SecretBox.of(config or load_config()))
+        self._config = config
         self._key_ring = key_ring
 
     def validate_result(self, escrow: AnyEscrow, result_hash: str, provider_signature: str) -> bool:
@@ -72,7 +72,8 @@ class TransactionValidator:
     def _signers(self, wallet_id: int, node_id: str | None) -> Iterator[tuple[str | None, str]]:
         """Node and secret of each key that may sign for the wallet, or for its node if one is named."""
         if self._key_ring is None:
-            for key, secret in self._nodes.usable_secrets(wallet_id, node_id):
+            nodes = NodeAuthService(self._session, SecretBox.of(self._config or load_config()))
+            for key, secret in nodes.usable_secrets(wallet_id, node_id):
                 yield key.node_id, secret
             return
         for known in self._key_ring.signers(self._session, wallet_id, node_id):

@@ -18,9 +18,9 @@ class ExactJsonProvider(DefaultJSONProvider):
     sort_keys = False
     compact = True
 
-    def loads(self, s: str | bytes, **kwargs: Any) -> Any:
+    def loads(self, s: str | bytes, **_: Any) -> Any:
         """The value. Raises ValueError for what is malformed."""
-        return read_json(s, **kwargs)
+        return read_json(s)
 
 
 class JsonRequest(Request):
