@@ -141,6 +141,7 @@ def _configure_sqlite(connection: Any, _record: Any) -> None:
         "synchronous=FULL",
         "foreign_keys=ON",
         "recursive_triggers=ON",  # else INSERT OR REPLACE would delete rows that a trigger protects
+        "temp_store=MEMORY",  # what a savepoint may have to undo is kept in a file otherwise, made and removed for it
         f"busy_timeout={SQLITE_BUSY_TIMEOUT_MS}",
     ):
         cursor.execute(f"PRAGMA {pragma}")

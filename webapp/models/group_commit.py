@@ -65,8 +65,11 @@ class GroupCommit(Generic[Connection]):
 def _write(connection: Connection, changes: list[_Change[Connection]]) -> None:
     try:
         connection.say("BEGIN IMMEDIATE")
-        for change in changes:
-            _write_one(connection, change)
+        if len(changes) == 1:
+            changes[0].work(connection)
+        else:
+            for change in changes:
+                _write_one(connection, change)
         connection.say("COMMIT")
         for change in changes:
             change.is_committed = True

@@ -17,7 +17,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from webapp.models.group_commit import RefusedError
 from webapp.models.plain_connection import PlainConnection
-from webapp.models.plain_statement import POSTGRESQL, SQLITE, Form
+from webapp.models.plain_statement import POSTGRESQL, SQLITE, Form, converted
 
 
 class NotDoneError(RefusedError):
@@ -58,7 +58,8 @@ class OneStatement:
         """Do every step, in a transaction of its own. Raises NotDoneError; OperationalError as the database does."""
         try:
             if connection.dialect_name == SQLITE:
-                connection.change(lambda shared: self._run_in_turn(shared, dict(values)))
+                parameters = converted(values, self._to_parameter)
+                connection.change(lambda shared: self._run_in_turn(shared, parameters))
             else:
                 connection.run(self._at_once, values)
         except RefusedError as error:
@@ -88,13 +89,18 @@ class OneStatement:
             forms.append(Form(change, SQLITE))
         return forms
 
-    def _run_in_turn(self, connection: PlainConnection, values: dict[str, Any]) -> None:
+    @cached_property
+    def _to_parameter(self) -> dict[str, Any]:
+        """The same name is the same kind of value in every step."""
+        return {name: change for form in self._in_turn for name, change in form.to_parameter.items()}
+
+    def _run_in_turn(self, connection: PlainConnection, parameters: dict[str, Any]) -> None:
         for step, form in zip(self._steps, self._in_turn, strict=True):
-            row, count = connection.run(form, values)
+            row, count = connection.run_natively(form, parameters)
             if count < 1:
                 raise NotDoneError(step.name)
             for name, value in zip(step.gives, row or (), strict=True):
-                values[_name(step.name, name)] = value
+                parameters[_name(step.name, name)] = value
 
 
 def _of(done: Any, name: str) -> ColumnElement[Any]:

@@ -70,11 +70,9 @@ class PlainConnection:
 
     def run(self, form: Form, values: Mapping[str, Any]) -> tuple[tuple[Any, ...] | None, int]:
         """The first row that a statement gives, as the driver has it, and how many it gives or changes."""
+        if self.dialect_name == SQLITE:
+            return self.run_natively(form, form.natives(values))
         try:
-            if self.dialect_name == SQLITE:
-                cursor = self._driver.execute(form.text, form.natives(values))
-                row = cursor.fetchone() if cursor.description else None
-                return row, 1 if row is not None else cursor.rowcount
             result = self._result(form, form.texts(values))
         except _ERRORS as error:
             raise _worded(form.text, error, self._driver) from error
@@ -83,6 +81,15 @@ class PlainConnection:
         transformer = Transformer(self._driver)
         transformer.set_pgresult(result)
         return transformer.load_row(0, tuple), result.ntuples
+
+    def run_natively(self, form: Form, parameters: dict[str, Any]) -> tuple[tuple[Any, ...] | None, int]:
+        """The same on SQLite, with parameters as its driver takes them."""
+        try:
+            cursor = self._driver.execute(form.text, form.with_fixed(parameters))
+            row = cursor.fetchone() if cursor.description else None
+        except _ERRORS as error:
+            raise _worded(form.text, error, self._driver) from error
+        return row, 1 if row is not None else cursor.rowcount
 
     def change(self, work: Callable[[PlainConnection], None]) -> None:
         """Several statements on SQLite as one change; `work` gets the connection that runs them."""

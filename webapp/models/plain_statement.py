@@ -36,7 +36,8 @@ class Form:
         self.text: str = compiled.string
         self._names = list(compiled.positiontup or compiled.params)
         self._fixed = {name: value for name, value in compiled.params.items() if value is not None}
-        self._to_parameter = compiled._bind_processors if dialect_name == SQLITE else {}
+        # How a value becomes a parameter of SQLite, by the parameter's name; most are taken as they are.
+        self.to_parameter = dict(compiled._bind_processors) if dialect_name == SQLITE else {}
         self._to_value = [
             column.type.dialect_impl(dialect).result_processor(dialect, None)
             for column in statement.exported_columns
@@ -51,8 +52,11 @@ class Form:
 
     def natives(self, values: Mapping[str, Any]) -> dict[str, Any]:
         """The parameters for SQLite, by name."""
-        known, change = {**self._fixed, **values}, self._to_parameter
-        return {name: change[name](known[name]) if change.get(name) else known[name] for name in self._names}
+        return converted(values, self.to_parameter)
+
+    def with_fixed(self, parameters: dict[str, Any]) -> dict[str, Any]:
+        """Parameters for SQLite that are converted already, with those that the statement brings itself."""
+        return {**parameters, **self._fixed} if self._fixed else parameters
 
     def values(self, row: tuple[Any, ...]) -> tuple[Any, ...]:
         """A row of the driver with the values that the models' types give."""
@@ -60,6 +64,12 @@ class Form:
             value if change is None else change(value)
             for change, value in zip(self._to_value, row, strict=True)
         )
+
+
+def converted(values: Mapping[str, Any], to_parameter: Mapping[str, Any]) -> dict[str, Any]:
+    """Values as parameters for SQLite."""
+    changed = {name: change(values[name]) for name, change in to_parameter.items() if name in values}
+    return {**values, **changed}
 
 
 class PlainStatement:
