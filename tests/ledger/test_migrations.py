@@ -13,6 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from flask import Flask
 from sqlalchemy import CheckConstraint, Connection, inspect, select, text
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 import webapp.models  # noqa: F401  (makes every table known)
@@ -20,6 +21,7 @@ from tests.support.escrow_rows import make_unpaid
 from tests.support.people import make_person
 from webapp import ROOT
 from webapp.domain.clock import utcnow
+from webapp.domain.escrow_states import Status
 from webapp.domain.money import Amount
 from webapp.extensions import Base, db, prepare_engine
 from webapp.models import Dispute
@@ -110,6 +112,28 @@ def test_every_index_of_the_models_is_in_the_database_with_what_it_is_limited_to
         connection.rollback()
     assert len(expected) > 50
     assert found == expected
+
+
+@pytest.mark.parametrize(
+    ("column", "known"),
+    [("status", set(Status) - {Status.RESOLVED}), ("funding", {"balance", "deposit"})],
+)
+@pytest.mark.usefixtures("database")
+def test_an_escrow_has_one_of_the_known_states(
+    session: Session, services: Services, column: str, known: set[str]
+) -> None:
+    payer, provider = make_person(session, services), make_person(session, services, "provider")
+    make_unpaid(session, payer.wallet_id, provider.wallet_id, 1)
+    session.close()
+    flask_migrate.downgrade(revision="0019")
+    for migrate in (lambda: None, flask_migrate.upgrade):
+        migrate()
+        for word in ("lost", "", "pending,active", "balance,deposit", "Active"):
+            with db.engine.connect() as connection, pytest.raises(IntegrityError):
+                connection.execute(text(f"UPDATE escrows SET {column} = :word"), {"word": word})
+        with db.engine.connect() as connection:
+            for word in sorted(known):
+                connection.execute(text(f"UPDATE escrows SET {column} = :word"), {"word": str(word)})
 
 
 @pytest.mark.usefixtures("database")

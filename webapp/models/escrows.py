@@ -64,6 +64,7 @@ class Escrow(DerivedFacts, Base):
             name="division_is_told",
         ),
         CheckConstraint("payer_wallet_id <> provider_wallet_id", name="two_wallets"),
+        # The migrations give PostgreSQL the words of this and of `funding_known` as an array, which it reads faster.
         CheckConstraint(
             "status IN ('pending', 'active', 'delivered', 'disputed', 'released', 'refunded', 'resolved')",
             name="status_known",
