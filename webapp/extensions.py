@@ -71,9 +71,13 @@ class RateLimiter(Limiter):
         names = [whom, str(only.scope)]
         try:
             has_place = self.limiter.hit(only.limit, *names)
+            # For the headers. Those are written when all is done, and must not fail any more.
+            window = self.limiter.get_window_stats(only.limit, *names)
         except self.storage.base_exceptions:
             return None
-        return RequestLimit(self, only.limit, names, breached=not has_place, shared=True)
+        place = RequestLimit(self, only.limit, names, breached=not has_place, shared=True)
+        place._window = window
+        return place
 
     def _check_request_limit(self, callable_name: str | None = None, in_middleware: bool = True) -> None:
         only = self.find_only_limit() if in_middleware and self.is_counting else None
