@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
+from collections import Counter
 from typing import Any
 
 import pytest
 import redis
+from sqlalchemy import text
 from werkzeug.test import TestResponse
 
 from tests.api.conftest import World
 from tests.support.redis import RedisServer
+from webapp.blueprints.api.usual_documents import UsualDocuments
 from webapp.extensions import limiter
 from webapp.services.express import lane
+from webapp.services.seen_nonces import SeenNonces
 
 pytestmark = [
     pytest.mark.parametrize("databases", ["sqlite"], indirect=True),
@@ -19,6 +24,7 @@ pytestmark = [
 ]
 COUNTED = pytest.mark.settings(security={"enable_rate_limiting": True, "max_requests_per_minute": 1000})
 THREE = pytest.mark.settings(security={"enable_rate_limiting": True, "max_requests_per_minute": 3})
+TABLES = ("escrows", "request_nonces", "idempotency_keys", "postings", "escrow_transactions")
 
 
 @pytest.fixture(autouse=True)
@@ -27,8 +33,44 @@ def _a_counter_that_is_there() -> None:
     limiter._storage_dead = False
 
 
+def _rows(world: World) -> Counter[str]:
+    found = {table: world.session.scalar(text(f"SELECT count(*) FROM {table}")) for table in TABLES}
+    world.session.rollback()
+    return Counter(found)
+
+
 def _create(world: World, **options: Any) -> TestResponse:
     return world.payer.post("/escrow/create", world.terms(amount="1"), **options)
+
+
+def _fail(*_: Any, **__: Any) -> Any:
+    raise RuntimeError("a defect")
+
+
+@pytest.mark.parametrize(
+    ("where", "name", "is_done"),
+    [(UsualDocuments, "text", False), (SeenNonces, "has_seen", False), (lane, "announce", True)],
+)
+def test_a_defect_is_told_and_logged_as_elsewhere_and_nothing_is_tried_twice(
+    world: World,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    where: Any,
+    name: str,
+    is_done: bool,
+) -> None:
+    world.app.testing = False
+    before = _rows(world)
+    with monkeypatch.context() as broken, caplog.at_level(logging.ERROR):
+        broken.setattr(where, name, _fail)
+        answer = _create(world, idempotency_key="one")
+    assert (answer.status_code, answer.mimetype) == (500, "application/problem+json")
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert caplog.text.count("RuntimeError: a defect") == 1
+    assert (_rows(world) - before)["escrows"] == is_done
+    answer = _create(world, idempotency_key="one")
+    assert (answer.status_code, "Idempotent-Replayed" in answer.headers) == (201, is_done)
+    assert (_rows(world) - before)["escrows"] == 1
 
 
 @THREE

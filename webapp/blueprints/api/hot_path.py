@@ -18,7 +18,6 @@ from typing import Any, cast
 
 from flask import Flask
 from pydantic import BaseModel
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 from werkzeug.datastructures import EnvironHeaders
 
@@ -128,31 +127,33 @@ class HotPath:
 
     def _answer(self, asked: _Asked, environ: Environ) -> tuple[StoredAnswer, Fields] | None:
         """The answer and its headers. None when Flask is to answer, which is told what is known then."""
-        stored = None
+        admission, stored = None, None
         try:
             admission = self._admitted(asked.received)
-            if admission is None:
-                return None
-            if _has_place(admission):
-                try:
-                    stored = self._done(asked, admission.signed)
-                except SQLAlchemyError as failure:
-                    # What became of it nobody knows: it must not be tried a second time.
-                    admission.failure = failure
+            if admission is not None and _has_place(admission):
+                stored = self._done(asked, admission.signed)
+        except Exception as failure:  # noqa: BLE001  (Flask words and logs it)
+            # What became of a change nobody knows: it must not be tried a second time.
+            if admission is not None:
+                admission.failure = failure
         finally:
             if self._sessions.registry.has():
                 self._sessions.remove()
+        if admission is None:
+            return None
         if stored is None:
             admission.hand_on(environ)
             return None
         return stored, self._fields(asked, stored, admission)
 
     def _admitted(self, received: ReceivedRequest) -> Admission | None:
-        """Who signed it, and the place it has taken below the rate limit. None while nothing of that is sure."""
+        """Who signed it, and the place it has taken below the rate limit. None while nothing of that is sure; what
+        it raises has changed nothing.
+        """
         services = self._services
         try:
             signed = RequestSigning(self._session, services.key_ring).verify(received)
-        except (DuxosError, SQLAlchemyError):
+        except DuxosError:
             return None
         if services.seen_nonces.has_seen(signed.key.key_id, signed.nonce):
             return None
