@@ -49,8 +49,11 @@ Fields = list[tuple[str, str]]
 _PATH = re.compile(
     r"/escrow/(?:(create)|([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/(deliver|release|refund))"
 )
-# A default port would not be a part of what is signed.
-_HOST = re.compile(r"[a-z0-9._-]+(?::(?!0|80$|443$)[0-9]{1,5})?")
+# One that Werkzeug takes for a host, too, and without a default port, which would not be a part of what is signed.
+_HOST = re.compile(
+    r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*(?::(?!80$|443$)(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}))?"
+)
+_SCHEMES = ("http", "https")
 # Anything longer is not usual.
 _LENGTH = re.compile("[0-9]{1,5}")
 _JSON = "application/json"
@@ -214,6 +217,7 @@ def _read(environ: Environ) -> _Asked | None:
     ):
         return None
     length, host = environ.get("CONTENT_LENGTH", ""), environ.get("HTTP_HOST", "")
+    scheme = environ["wsgi.url_scheme"]
     if not length and "wsgi.input_terminated" not in environ:
         length = "0"  # what is not announced is not read
     is_plain = (
@@ -221,6 +225,7 @@ def _read(environ: Environ) -> _Asked | None:
         and "HTTP_TRANSFER_ENCODING" not in environ
         and not environ.get("QUERY_STRING")
         and not environ.get("SCRIPT_NAME")
+        and scheme in _SCHEMES
         and _LENGTH.fullmatch(length)
         and _HOST.fullmatch(host)
         and (environ.get("CONTENT_TYPE") == _JSON or length == "0")
@@ -229,7 +234,9 @@ def _read(environ: Environ) -> _Asked | None:
         return None
     body = environ["wsgi.input"].read(int(length))
     environ["wsgi.input"] = io.BytesIO(body)
-    path, scheme = found[0], environ["wsgi.url_scheme"]
+    if len(body) != int(length):  # its sender went away in the middle
+        return None
+    path = found[0]
     received = ReceivedRequest("POST", f"{scheme}://{host}{path}", EnvironHeaders(environ), body)
     return _Asked(found[1] or found[3], found[2] or "", path, scheme == "https", received)
 
