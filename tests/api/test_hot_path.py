@@ -257,9 +257,9 @@ def test_behind_a_proxy_the_scheme_and_host_of_the_outside_count(world: World) -
         assert ("Strict-Transport-Security" in answer.headers) == (status == 201)
 
 
-def _made(world: World) -> tuple[Escrow, str]:
-    """An escrow that this process remembers, and its path."""
-    path = _create(world).headers["Location"]
+def _made(world: World, **terms: Any) -> tuple[Escrow, str]:
+    """An escrow that this process has made, and its path."""
+    path = world.payer.post("/escrow/create", world.terms(amount="1", **terms)).headers["Location"]
     world.session.rollback()  # what it has read before is older
     return world.session.get_one(Escrow, uuid.UUID(path.rpartition("/")[2])), path
 
@@ -286,3 +286,10 @@ def test_a_deadline_that_passes_or_was_moved_counts_for_what_was_made_here(world
     with time_machine.travel(utcnow() + timedelta(days=300), tick=True):
         assert world.payer.post(f"{elsewhere}/refund", late).status_code == 403
         assert world.payer.post(f"{path}/refund", late).status_code == 200
+
+
+def test_what_would_take_much_room_is_not_remembered(world: World) -> None:
+    remembered = world.app.extensions["duxos"].recent_escrows
+    for members, is_kept in ((32, True), (33, False)):
+        escrow, _ = _made(world, metadata=dict.fromkeys(map(str, range(members))))
+        assert (remembered.take(escrow.id) is not None) == is_kept

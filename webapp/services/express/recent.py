@@ -15,6 +15,8 @@ from webapp.services.express.rows import Seen
 
 MOST = 2_000
 LARGEST_DOCUMENT = 4_096
+# Members of the metadata: each takes ten times the room that its text does.
+MOST_MEMBERS = 32
 # What comes back from the database as it went in, to the letter; a number with a point may be written otherwise.
 _PLAIN = (str, int, type(None))
 
@@ -29,9 +31,8 @@ class RecentEscrows:
     def keep(self, seen: Seen, document_size: int) -> None:
         """Remember how an escrow is now; `document_size` is that of its document, in bytes or characters."""
         metadata = seen.escrow.task_metadata
-        if document_size > LARGEST_DOCUMENT or not all(
-            isinstance(value, _PLAIN) for value in metadata.values()
-        ):
+        is_small = document_size <= LARGEST_DOCUMENT and len(metadata) <= MOST_MEMBERS
+        if not is_small or not all(isinstance(value, _PLAIN) for value in metadata.values()):
             return
         with self._lock:
             self._seen[seen.escrow.id] = seen
