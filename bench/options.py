@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 
 from bench.databases import KINDS
 
 MIXES = ("A", "B", "C")
-# SQLite takes one writer at a time: a second process waits for the first, and its clients for both.
-WORKERS = {"postgres": 2, "sqlite": 1}
+_PROCESSORS = os.cpu_count() or 1
+# One for two processors, where the database has the other of them. SQLite takes one writer at a time: a second process
+# waits for the first, and its clients for both.
+WORKERS = {"postgres": max(1, _PROCESSORS // 2), "sqlite": 1}
+# A batch keeps its process busy for long, and the database for less.
+BATCH_WORKERS = max(2, _PROCESSORS)
 
 
 def read(
@@ -33,7 +38,9 @@ def read(
     parser.add_argument("--runs", type=int, default=5, help="kept runs of each setting")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--db", choices=KINDS, default="postgres")
-    parser.add_argument("--workers", type=int, help="processes of the server: 2, with SQLite 1")
+    parser.add_argument(
+        "--workers", type=int, help="processes of the server: one for two processors, for batches for each"
+    )
     parser.add_argument("--wallets", type=int, default=1000)
     parser.add_argument("--adversaries", type=int, default=8, help="clients of mix C")
     parser.add_argument("--reads", type=int, default=30, help="times that each list and page is read")
@@ -43,8 +50,8 @@ def read(
     )
     parser.add_argument("--profile", action="store_true", help="say why, where an aim is missed")
     options = parser.parse_args(arguments)
-    if options.workers is None:
-        options.workers = WORKERS[options.db]
+    options.batch_workers = options.workers or BATCH_WORKERS
+    options.workers = options.workers or WORKERS[options.db]
     return options
 
 

@@ -28,7 +28,8 @@ def measure(stage: Stage) -> dict[str, Measured]:
         return _sqlite(first, options.clients)
     eight, more = (rounds.ratios(first, "A", clients) for clients in (EIGHT, THIRTY_TWO))
     compared = [many / few for many, few in zip(more, eight, strict=False)]
-    return {"mix_a": Measured(eight), "mix_a_32": Measured(compared)}
+    note = f"{options.workers} process{'es' if options.workers > 1 else ''}"
+    return {"mix_a": Measured(eight, note), "mix_a_32": Measured(compared, note)}
 
 
 def measure_sqlite(stage: Stage) -> dict[str, Measured]:
@@ -45,13 +46,15 @@ def measure_sqlite(stage: Stage) -> dict[str, Measured]:
 def measure_batches(stage: Stage) -> dict[str, Measured]:
     """Lifecycles in batches: a thousand creations, then a thousand releases."""
     history = min(stage.options.history)
-    with place("postgres") as found, stage.served(found, history, stage.options.workers) as (instance, pairs):
+    workers = stage.options.batch_workers
+    with place("postgres") as found, stage.served(found, history, workers) as (instance, pairs):
         wanted = rounds.settings(stage, history, [BATCH], BATCH_CLIENTS)
         done = list(rounds.runs(stage, found, instance, pairs, wanted))
         stage.prove(instance)
     _tell(stage, "runs_batch", done, found.reference)
     clients = rounds.best(done, BATCH)
-    return {"batch": Measured(rounds.ratios(done, BATCH, clients), f"{clients} clients")}
+    note = f"{clients} clients, {workers} processes"
+    return {"batch": Measured(rounds.ratios(done, BATCH, clients), note)}
 
 
 def _sqlite(done: list[Run], tried: list[int]) -> dict[str, Measured]:
