@@ -9,12 +9,6 @@ from collections.abc import Sequence
 from bench.databases import KINDS
 
 MIXES = ("A", "B", "C")
-_PROCESSORS = os.cpu_count() or 1
-# One for two processors, where the database has the other of them. SQLite takes one writer at a time: a second process
-# waits for the first, and its clients for both.
-WORKERS = {"postgres": max(1, _PROCESSORS // 2), "sqlite": 1}
-# A batch keeps its process busy for long, and the database for less.
-BATCH_WORKERS = max(2, _PROCESSORS)
 
 
 def read(
@@ -50,9 +44,18 @@ def read(
     )
     parser.add_argument("--profile", action="store_true", help="say why, where an aim is missed")
     options = parser.parse_args(arguments)
-    options.batch_workers = options.workers or BATCH_WORKERS
-    options.workers = options.workers or WORKERS[options.db]
+    # A batch keeps its process busy for long, and the database for less.
+    options.batch_workers = options.workers or max(2, os.cpu_count() or 1)
+    options.workers = options.workers or _workers(options.db)
     return options
+
+
+def _workers(db: str) -> int:
+    """One for two processors, where the database has the other of them.
+
+    SQLite takes one writer at a time: a second process waits for the first, and its clients for both.
+    """
+    return 1 if db == "sqlite" else max(1, (os.cpu_count() or 1) // 2)
 
 
 def _numbers(text: str) -> list[int]:

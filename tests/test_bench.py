@@ -147,7 +147,13 @@ def test_a_setting_is_run_again_until_it_was_kept_often_enough(monkeypatch: pyte
     assert "| A | 8 | 10000 | 2 | 100.0 | 0.100 | 0.100 | 0.100 |" in report.settings(done, "P8")
 
 
-def test_sqlite_is_served_by_one_process() -> None:
+@pytest.mark.parametrize(("processors", "few", "many"), [(1, 1, 2), (2, 1, 2), (8, 4, 8)])
+def test_a_process_for_two_processors_and_for_batches_one_for_each(
+    monkeypatch: pytest.MonkeyPatch, processors: int, few: int, many: int
+) -> None:
+    monkeypatch.setattr("os.cpu_count", lambda: processors)
+    read = options.read(["runs"], arguments=[])
+    assert (read.workers, read.batch_workers) == (few, many)
     assert options.read(["runs"], arguments=["--db", "sqlite"]).workers == 1
-    assert options.read(["runs"], arguments=[]).workers == 2
-    assert options.read(["runs"], arguments=["--db", "sqlite", "--workers", "3"]).workers == 3
+    read = options.read(["runs"], arguments=["--db", "sqlite", "--workers", "3"])
+    assert (read.workers, read.batch_workers) == (3, 3)

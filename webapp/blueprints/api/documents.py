@@ -89,13 +89,8 @@ def escrow_documents(escrows: Sequence[Escrow], manager: EscrowManager, actor: A
     return documents
 
 
-def usual_escrow_document(escrow: AnyEscrow, actor: Actor) -> EscrowDocument:
-    """One escrow of the usual kind, none of whose deadlines has passed; nothing else has to be known of it."""
-    return _escrow_document(escrow, escrow.terms, actor, FROM_BALANCE, None)
-
-
 def _escrow_document(
-    escrow: AnyEscrow,
+    escrow: Escrow,
     terms: Terms,
     actor: Actor,
     funding: Mapping[str, Any],

@@ -85,14 +85,9 @@ def create(header: IdempotencyHeader, body: NewEscrow) -> Response:
 def deliver(path: EscrowPath, header: IdempotencyHeader, body: Delivery) -> Response:
     """Hand in the provider's signed result; the payer's time to object begins."""
     stated = (path.id, body.result_hash, body.provider_signature)
-
-    def effect(inspection: Inspection | None = None) -> StoredAnswer:
-        manager = _manager()
-        return changed(_document(manager.deliver_escrow(*stated, inspection), manager))
-
-    if body.has_result:
-        return _answer_inspected(header, path.id, Action.DELIVER, body, effect)
-    return answer_once(header, effect)
+    return _answer_result(
+        header, path.id, Action.DELIVER, body, lambda manager, found: manager.deliver_escrow(*stated, found)
+    )
 
 
 @bp.post(
@@ -110,14 +105,9 @@ def deliver(path: EscrowPath, header: IdempotencyHeader, body: Delivery) -> Resp
 def release(path: EscrowPath, header: IdempotencyHeader, body: Release) -> Response:
     """Accept the result: the provider and the community fund are paid."""
     stated = (path.id, body.result_hash, body.provider_signature)
-
-    def effect(inspection: Inspection | None = None) -> StoredAnswer:
-        manager = _manager()
-        return changed(_document(manager.release_escrow(*stated, inspection), manager))
-
-    if body.has_result:
-        return _answer_inspected(header, path.id, Action.RELEASE, body, effect)
-    return answer_once(header, effect)
+    return _answer_result(
+        header, path.id, Action.RELEASE, body, lambda manager, found: manager.release_escrow(*stated, found)
+    )
 
 
 @bp.post(
@@ -197,20 +187,27 @@ def show_report(path: EscrowPath) -> Response:
     )
 
 
-def _answer_inspected(
+def _answer_result(
     header: IdempotencyHeader,
     escrow_id: str,
     action: Action,
     body: Delivery | Release,
-    effect: Callable[[Inspection | None], StoredAnswer],
+    move: Callable[[EscrowManager, Inspection | None], Escrow],
 ) -> Response:
-    """A result came along: it is checked first, which takes a while."""
-    settings = services().settings
-    submitted = body.submitted(settings.escrow.max_result_size)
-    inspection = inspect_result(
-        db_session(), settings, _manager(), escrow_id, action, submitted, body.result_hash
-    )
-    return answer_once(header, lambda: effect(inspection))
+    """Deliver or release. A result that came along is checked first, which takes a while."""
+    inspection = None
+    if body.has_result:
+        settings = services().settings
+        submitted = body.submitted(settings.escrow.max_result_size)
+        inspection = inspect_result(
+            db_session(), settings, _manager(), escrow_id, action, submitted, body.result_hash
+        )
+
+    def effect() -> StoredAnswer:
+        manager = _manager()
+        return changed(_document(move(manager, inspection), manager))
+
+    return answer_once(header, effect)
 
 
 def _made(document: EscrowDocument) -> StoredAnswer:

@@ -9,19 +9,16 @@ along (`web.admissions`).
 
 from __future__ import annotations
 
-import io
-import re
 import uuid
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from typing import Any, cast
 
 from flask import Flask
 from pydantic import BaseModel
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
-from werkzeug.datastructures import EnvironHeaders
 
 from webapp.blueprints.api.documents import Address
+from webapp.blueprints.api.plain_requests import JSON, Environ, PlainRequest, read_plainly
 from webapp.blueprints.api.result_schemas import Delivery, Release
 from webapp.blueprints.api.schemas import NewEscrow, Refund
 from webapp.blueprints.api.usual_documents import UsualDocuments
@@ -41,25 +38,11 @@ from webapp.web.guards import find_access
 from webapp.web.headers import PAGE_POLICY, usual_headers
 from webapp.web.rate_limits import limit_of_programs
 
-Environ = dict[str, Any]
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 WsgiApp = Callable[[Environ, Any], Iterable[bytes]]
 Fields = list[tuple[str, str]]
 
-_PATH = re.compile(
-    r"/escrow/(?:(create)|([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/(deliver|release|refund))"
-)
-# One that Werkzeug takes for a host, too, and without a default port, which would not be a part of what is signed.
-_HOST = re.compile(
-    r"[a-z0-9-]{1,63}(?:\.[a-z0-9-]{1,63})*(?::(?!80$|443$)(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}))?"
-)
-_SCHEMES = ("http", "https")
-# Anything longer is not usual.
-_LENGTH = re.compile("[0-9]{1,5}")
-_JSON = "application/json"
 _STATUSES = {200: "200 OK", 201: "201 CREATED"}
-
-
 Do = Callable[[ExpressLane, str, Any], StoredAnswer | None]
 
 
@@ -91,17 +74,6 @@ _MOVES: dict[str, tuple[type[BaseModel], Do]] = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class _Asked:
-    """A request for one of the moves, as it came."""
-
-    move: str
-    escrow_id: str
-    path: str
-    is_secure: bool
-    received: ReceivedRequest
-
-
 class HotPath:
     """A WSGI application around Flask's. It has sessions of its own, which begin only when keys are looked up."""
 
@@ -118,17 +90,17 @@ class HotPath:
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         """Answer the request, or leave it to Flask."""
-        asked = _read(environ)
+        asked = read_plainly(environ)
         answer = None if asked is None else self._answer(asked, environ)
         if answer is None:
             return self._inner(environ, start_response)
         stored, fields = answer
         body = stored.body.encode()
-        fields += (("Content-Type", _JSON), ("Content-Length", str(len(body))))
+        fields += (("Content-Type", JSON), ("Content-Length", str(len(body))))
         start_response(_STATUSES[stored.status], fields)
         return [body]
 
-    def _answer(self, asked: _Asked, environ: Environ) -> tuple[StoredAnswer, Fields] | None:
+    def _answer(self, asked: PlainRequest, environ: Environ) -> tuple[StoredAnswer, Fields] | None:
         """The answer and its headers. None when Flask is to answer, which is told what is known then."""
         admission, stored = None, None
         try:
@@ -166,7 +138,7 @@ class HotPath:
             admission.place = limiter.take_place(limit, signed.actor.principal)
         return admission
 
-    def _done(self, asked: _Asked, signed: SignedRequest) -> StoredAnswer | None:
+    def _done(self, asked: PlainRequest, signed: SignedRequest) -> StoredAnswer | None:
         """Do what is asked for, if it is plainly right."""
         schema, do = _MOVES[asked.move]
         headers, content = asked.received.headers, asked.received.body
@@ -191,7 +163,7 @@ class HotPath:
         lane = self._services.express_lane(self._session, self._engine, once, tell)
         return do(lane, asked.escrow_id, body)
 
-    def _fields(self, asked: _Asked, stored: StoredAnswer, admission: Admission) -> Fields:
+    def _fields(self, asked: PlainRequest, stored: StoredAnswer, admission: Admission) -> Fields:
         fields = list(usual_headers(PAGE_POLICY, asked.is_secure).items())
         if (place := admission.place) is not None:
             fields += (
@@ -207,38 +179,6 @@ class HotPath:
     def _services(self) -> Services:
         services: Services = self._app.extensions["duxos"]
         return services
-
-
-def _read(environ: Environ) -> _Asked | None:
-    """What is asked for, if it is written in the usual way. The body can be read again."""
-    if (
-        environ["REQUEST_METHOD"] != "POST"
-        or (found := _PATH.fullmatch(environ.get("PATH_INFO", ""))) is None
-    ):
-        return None
-    length, host = environ.get("CONTENT_LENGTH", ""), environ.get("HTTP_HOST", "")
-    scheme = environ["wsgi.url_scheme"]
-    if not length and "wsgi.input_terminated" not in environ:
-        length = "0"  # what is not announced is not read
-    is_plain = (
-        "HTTP_SIGNATURE" in environ
-        and "HTTP_TRANSFER_ENCODING" not in environ
-        and not environ.get("QUERY_STRING")
-        and not environ.get("SCRIPT_NAME")
-        and scheme in _SCHEMES
-        and _LENGTH.fullmatch(length)
-        and _HOST.fullmatch(host)
-        and (environ.get("CONTENT_TYPE") == _JSON or length == "0")
-    )
-    if not is_plain:
-        return None
-    body = environ["wsgi.input"].read(int(length))
-    environ["wsgi.input"] = io.BytesIO(body)
-    if len(body) != int(length):  # its sender went away in the middle
-        return None
-    path = found[0]
-    received = ReceivedRequest("POST", f"{scheme}://{host}{path}", EnvironHeaders(environ), body)
-    return _Asked(found[1] or found[3], found[2] or "", path, scheme == "https", received)
 
 
 def _has_place(admission: Admission) -> bool:

@@ -1,6 +1,6 @@
 """Escrows of the usual kind as the texts of their documents, written at once: for batches, and for the hot path.
 
-The same as `documents.usual_escrow_document` (`tests/api/test_batches.py` compares them), without a model in between.
+The same as `documents.escrow_document` writes (`tests/api/test_express.py` compares them), without a model in between.
 """
 
 from __future__ import annotations
