@@ -165,9 +165,19 @@ def _deposit(deposit: Deposit, needed: int) -> EscrowDeposit:
     )
 
 
-def links_of(escrow: AnyEscrow, terms: Terms, actor: Actor, address: Address | None = None) -> dict[str, str]:
+def address_of(view: str, escrow_id: str) -> str:
+    """The path of an escrow's view, in the present request."""
+    return _pattern(view, request.script_root).replace(_PLACE, escrow_id)
+
+
+@cache
+def _pattern(view: str, script_root: str) -> str:
+    """Worked out once for where the site is mounted: a document has several, and a list many documents."""
+    return url_for(view, id=_PLACE)
+
+
+def links_of(escrow: AnyEscrow, terms: Terms, actor: Actor, address: Address = address_of) -> dict[str, str]:
     """The addresses of what the actor may do to the escrow now, by what it is."""
-    address = address or address_of
     allowed = allowed_actions(terms, parties_of(escrow, actor), utcnow())
     if terms.decide_themselves:
         allowed -= {Action.RELEASE}  # an approval, where they ask for it
@@ -180,17 +190,6 @@ def links_of(escrow: AnyEscrow, terms: Terms, actor: Actor, address: Address | N
         if action in allowed and (actor.scopes is None or scope in actor.scopes):
             links[action.value] = address(view, escrow_id)
     return links
-
-
-def address_of(view: str, escrow_id: str) -> str:
-    """The path of an escrow's view, in the present request."""
-    return _pattern(view, request.script_root).replace(_PLACE, escrow_id)
-
-
-@cache
-def _pattern(view: str, script_root: str) -> str:
-    """Worked out once for where the site is mounted: a document has several, and a list many documents."""
-    return url_for(view, id=_PLACE)
 
 
 def event_document(event: EscrowTransaction) -> EscrowEvent:

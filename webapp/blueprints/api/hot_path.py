@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable
+from functools import cache
 from typing import Any, cast
 
 from flask import Flask
@@ -197,11 +198,5 @@ def _scopes_of(app: Flask, move: str) -> tuple[Scope, ...]:
 def _addresses(app: Flask) -> Address:
     """Where the views of escrows are, for a site that is mounted at the root."""
     adapter, place = app.url_map.bind("localhost"), str(uuid.UUID(int=0))
-    patterns: dict[str, str] = {}
-
-    def address(view: str, escrow_id: str) -> str:
-        if view not in patterns:
-            patterns[view] = adapter.build(view, {"id": place})
-        return patterns[view].replace(place, escrow_id)
-
-    return address
+    pattern = cache(lambda view: adapter.build(view, {"id": place}))
+    return lambda view, escrow_id: pattern(view).replace(place, escrow_id)

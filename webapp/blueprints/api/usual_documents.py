@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from webapp.blueprints.api.documents import FROM_BALANCE, Address, links_of
+from webapp.blueprints.api.documents import FROM_BALANCE, Address, address_of, links_of
 from webapp.domain.clock import to_rfc3339, utcnow
 from webapp.domain.escrow_facts import parties_of
 from webapp.domain.escrow_states import Terms
@@ -23,7 +23,7 @@ _MOST_KEPT = 1000
 class UsualDocuments:
     """Writes them. `address` is where views are; without it, as the present request of Flask has it."""
 
-    def __init__(self, address: Address | None = None) -> None:
+    def __init__(self, address: Address = address_of) -> None:
         self._address = address
         self._links: dict[tuple[Any, ...], str] = {}
 
